@@ -1,0 +1,56 @@
+//! What decides which account, region and endpoint calls go to, as plain data: from the template and from the command line.
+
+use crate::secret::Secret;
+
+/// The access options of a template (packer-amazon.md section 1.1), resolved no further.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// Region; the SDK's own resolution applies when there is none.
+    pub region: Option<String>,
+    /// Shared-config profile.
+    pub profile: Option<String>,
+    /// Static credentials: key id, secret, session token.
+    pub keys: Option<(String, Secret<String>, Option<Secret<String>>)>,
+    /// A credentials file to use instead of the default one.
+    pub credentials_file: Option<String>,
+    /// Base URL for EC2, for every regional client.
+    pub ec2_endpoint: Option<String>,
+    /// Attempts per call, the first one included.
+    pub attempts: Option<u32>,
+    /// Role to assume on top of the credentials.
+    pub role: Option<Role>,
+    /// Whether the credentials are checked with STS before anything else.
+    pub validation: Validation,
+}
+
+/// A role to assume.
+#[derive(Clone, Debug, Default)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// External id, when the role's trust policy wants one.
+    pub external_id: Option<String>,
+    /// Session name.
+    pub session_name: Option<String>,
+    /// Session length in seconds.
+    pub seconds: Option<u64>,
+}
+
+/// Whether `sts:GetCallerIdentity` is called first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Validation {
+    /// It is.
+    #[default]
+    Check,
+    /// It is not (`skip_credential_validation`).
+    Skip,
+}
+
+/// Local EC2, when the run rehearses on it: it takes the place of every AWS service.
+#[derive(Clone, Debug)]
+pub struct LocalEndpoint {
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// Its state directory, which the journal records.
+    pub directory: String,
+}

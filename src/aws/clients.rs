@@ -1,0 +1,173 @@
+//! SDK clients: one configuration per access, one EC2 client per region, made when first asked for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_runtime::env_config::file::{EnvConfigFileKind as ProfileFileKind, EnvConfigFiles as ProfileFiles};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_sdk_ec2::config::timeout::TimeoutConfig;
+use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use crate::engine::ledger::Place;
+
+use super::access::{Access, LocalEndpoint, Role};
+use super::batch::Batch;
+use super::error::{Error, Kind};
+use super::{image, instance};
+
+/// Attempts per call when the template says nothing, as Packer's Amazon plugin has it.
+const ATTEMPTS: u32 = 10;
+/// How long one attempt may take. The SDK itself would wait for ever for an endpoint that accepts and never answers.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection may take; a little over the SDK's own 3.1 s, for slow proxies.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Everything that is needed to make calls with one set of credentials.
+pub struct Aws {
+    config: SdkConfig,
+    access: Access,
+    local: Option<LocalEndpoint>,
+    region: String,
+    regions: Mutex<HashMap<String, Arc<Ec2>>>,
+}
+
+/// EC2 in one region.
+pub struct Ec2 {
+    /// The SDK's client.
+    pub client: aws_sdk_ec2::Client,
+    /// The region.
+    pub region: String,
+    /// Where what is made here lives, for the journal.
+    pub place: Place,
+    /// Looks at instances, many in one call.
+    pub instances: Batch<instance::Instance>,
+    /// Looks at images, many in one call.
+    pub images: Batch<image::Image>,
+}
+
+impl Aws {
+    /// Resolves credentials and region. No call is made yet, except those that the credential chain makes when first used.
+    pub async fn connect(access: Access, local: Option<LocalEndpoint>) -> Result<Self, Error> {
+        let config = load(&access, local.as_ref()).await;
+        let missing = "no region: set `region` in the source, AWS_REGION, or a region in your AWS profile";
+        let region = match config.region() {
+            Some(region) if !region.as_ref().is_empty() => region.to_string(),
+            _ => return Err(Error::new("configure AWS access", "", Kind::Invalid, missing)),
+        };
+        Ok(Self { config, access, local, region, regions: Mutex::default() })
+    }
+
+    /// The region of the access options.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The configuration, for clients of other services.
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// The access options.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// EC2 in the region of the access options.
+    pub fn ec2(&self) -> Arc<Ec2> {
+        self.ec2_in(&self.region)
+    }
+
+    /// EC2 in any region. A custom endpoint reaches all of them.
+    pub fn ec2_in(&self, region: &str) -> Arc<Ec2> {
+        let mut regions = self.regions.lock().unwrap_or_else(|e| e.into_inner());
+        let make = || Arc::new(self.make_ec2(region));
+        regions.entry(region.to_owned()).or_insert_with(make).clone()
+    }
+
+    fn make_ec2(&self, region: &str) -> Ec2 {
+        let mut builder = aws_sdk_ec2::config::Builder::from(&self.config).region(Region::new(region.to_owned()));
+        if let (Some(url), None) = (&self.access.ec2_endpoint, &self.local) {
+            builder = builder.endpoint_url(url);
+        }
+        let client = aws_sdk_ec2::Client::from_conf(builder.build());
+        Ec2 {
+            instances: instance::batch(client.clone()),
+            images: image::batch(client.clone()),
+            client,
+            region: region.to_owned(),
+            place: self.place(region),
+        }
+    }
+
+    fn place(&self, region: &str) -> Place {
+        Place {
+            region: region.to_owned(),
+            endpoint: self.access.ec2_endpoint.clone().unwrap_or_default(),
+            profile: self.access.profile.clone().unwrap_or_default(),
+            local: self.local.as_ref().map(|local| local.directory.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+async fn load(access: &Access, local: Option<&LocalEndpoint>) -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+    let attempts = access.attempts.filter(|n| *n > 0).unwrap_or(ATTEMPTS);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(BACKOFF));
+    if let Some(region) = &access.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &access.profile {
+        loader = loader.profile_name(profile);
+    }
+    match local {
+        Some(local) => load_local(loader, access, local).await,
+        None => with_role(with_keys(loader, access).await.load().await, access).await,
+    }
+}
+
+/// First pause before a describe is asked again; the SDK's own 1 s would be seen in every bake that is throttled once.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// Local EC2 takes any key. The template's own keys are used, since they choose the account there; the user's real ones never are.
+async fn load_local(loader: ConfigLoader, access: &Access, local: &LocalEndpoint) -> SdkConfig {
+    let (id, secret) = match &access.keys {
+        Some((id, secret, _)) => (id.clone(), secret.reveal().clone()),
+        None => ("local".to_owned(), "local".to_owned()),
+    };
+    let loader = loader.credentials_provider(Credentials::new(id, secret, None, None, "local EC2"));
+    let region = access.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+    loader.region(Region::new(region)).endpoint_url(&local.url).load().await
+}
+
+async fn with_keys(loader: ConfigLoader, access: &Access) -> ConfigLoader {
+    if let Some((id, secret, token)) = &access.keys {
+        let token = token.as_ref().map(|token| token.reveal().clone());
+        return loader.credentials_provider(Credentials::new(id, secret.reveal(), token, None, "template"));
+    }
+    let Some(file) = &access.credentials_file else { return loader };
+    // Handed over as a credentials file, so that every profile in it works (Packer takes it for a config file).
+    let files =
+        ProfileFiles::builder().include_default_config_file(true).with_file(ProfileFileKind::Credentials, file).build();
+    loader.profile_files(files)
+}
+
+async fn with_role(config: SdkConfig, access: &Access) -> SdkConfig {
+    let Some(Role { arn, external_id, session_name, seconds }) = &access.role else { return config };
+    let mut builder = aws_config::sts::AssumeRoleProvider::builder(arn)
+        .session_name(session_name.clone().unwrap_or_else(|| "kiln".to_owned()))
+        .session_length(Duration::from_secs(seconds.unwrap_or(900)))
+        .configure(&config);
+    if let Some(id) = external_id {
+        builder = builder.external_id(id);
+    }
+    let provider = builder.build().await;
+    config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+}

@@ -1,0 +1,266 @@
+//! Images: create, look, wait, release with their snapshots.
+
+use std::collections::HashMap;
+
+use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_sdk_ec2::types::{BlockDeviceMapping, Filter, ResourceType, TagSpecification};
+
+use crate::engine::wait::{Probe, until};
+
+use super::batch::Batch;
+use super::clients::Ec2;
+use super::error::{Error, Kind};
+use super::repeat::{create, repeat};
+use super::tags::{RUN, Tags, specification};
+use super::wait_states::{MINUTES, YOUNG, retry_in_use};
+
+/// An image as it is now, as far as a bake cares.
+#[derive(Clone, Debug, Default)]
+pub struct Image {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `pending`, `available`, `failed`, …
+    pub state: String,
+    /// Why it is in that state, when EC2 says.
+    pub reason: String,
+    /// When it was made, as EC2 writes it.
+    pub created: String,
+    /// Account of its owner.
+    pub owner: String,
+    /// Alias of its owner (`amazon`), when there is one.
+    pub owner_alias: String,
+    /// `ebs` or `instance-store`.
+    pub root_device_type: String,
+    /// `hvm` or `paravirtual`.
+    pub virtualization: String,
+    /// Its snapshots.
+    pub snapshots: Vec<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+impl Image {
+    /// Out of the SDK's form.
+    pub fn from_sdk(image: aws_sdk_ec2::types::Image) -> Self {
+        let mappings = image.block_device_mappings().iter();
+        let snapshots = mappings.filter_map(|mapping| mapping.ebs()?.snapshot_id().map(str::to_owned)).collect();
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        Self {
+            id: text(image.image_id()),
+            name: text(image.name()),
+            state: image.state().map(|state| state.to_string()).unwrap_or_default(),
+            reason: text(image.state_reason().and_then(|reason| reason.message())),
+            created: text(image.creation_date()),
+            owner: text(image.owner_id()),
+            owner_alias: text(image.image_owner_alias()),
+            root_device_type: image.root_device_type().map(|kind| kind.to_string()).unwrap_or_default(),
+            virtualization: image.virtualization_type().map(|kind| kind.to_string()).unwrap_or_default(),
+            snapshots,
+            tags: super::tags::from_sdk(image.tags()),
+        }
+    }
+}
+
+/// What to make an image of.
+#[derive(Clone, Debug, Default)]
+pub struct NewImage {
+    /// The stopped instance.
+    pub instance: String,
+    /// The image's name, unique in the region.
+    pub name: String,
+    /// Extra or changed block devices.
+    pub devices: Vec<BlockDeviceMapping>,
+    /// Tags of the image, the run's included.
+    pub tags: Tags,
+    /// Tags of its snapshots, the run's included.
+    pub snapshot_tags: Tags,
+}
+
+/// Asks for an image and returns its id.
+///
+/// CreateImage has no client token, so after a lost reply the image is looked for by its name and the run's tag. An endpoint that cannot tag snapshots
+/// in the same call (moto answers with an internal error) is asked once more for the image's tags alone; the snapshots are tagged when they are known.
+pub async fn create_image(ec2: &Ec2, new: &NewImage) -> Result<String, Error> {
+    let both =
+        vec![specification(ResourceType::Image, &new.tags), specification(ResourceType::Snapshot, &new.snapshot_tags)];
+    let both: Vec<TagSpecification> = both.into_iter().flatten().collect();
+    let only_image: Vec<TagSpecification> = specification(ResourceType::Image, &new.tags).into_iter().collect();
+    let call = async || match request(ec2, new, both.clone()).await {
+        Err(error) if error.kind == Kind::NoReply || (error.kind == Kind::Unavailable && error.code.is_none()) => {
+            match find_own(ec2, new).await? {
+                Some(id) => Ok(id),
+                None => request(ec2, new, only_image.clone()).await,
+            }
+        }
+        other => other,
+    };
+    create(async || wait_for_state(&call).await, async || find_own(ec2, new).await).await
+}
+
+/// EC2 may refuse for some seconds although the instance has been seen stopped (ec2-api.md 2.0).
+async fn wait_for_state(call: &impl AsyncFn() -> Result<String, Error>) -> Result<String, Error> {
+    call().await.map_err(|error| {
+        let not_yet = error.has_code("InvalidParameterValue") && error.message.contains("Instance is not in state");
+        if not_yet { Error { kind: Kind::Throttled, ..error } } else { error }
+    })
+}
+
+async fn request(ec2: &Ec2, new: &NewImage, tags: Vec<TagSpecification>) -> Result<String, Error> {
+    let request = ec2
+        .client
+        .create_image()
+        .instance_id(&new.instance)
+        .name(&new.name)
+        .set_block_device_mappings((!new.devices.is_empty()).then(|| new.devices.clone()))
+        .set_tag_specifications((!tags.is_empty()).then_some(tags))
+        .customize()
+        .config_override(aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()));
+    let made = request.send().await.map_err(|e| Error::from_sdk("CreateImage", &new.name, &e))?;
+    let missing = || Error::new("CreateImage", &new.name, Kind::NoReply, "the reply names no image");
+    made.image_id.ok_or_else(missing)
+}
+
+async fn find_own(ec2: &Ec2, new: &NewImage) -> Result<Option<String>, Error> {
+    find(ec2, &new.name, new.tags.get(RUN)).await
+}
+
+/// The image of that name in this account that this run made, if there is one.
+pub async fn find(ec2: &Ec2, name: &str, run: Option<&String>) -> Result<Option<String>, Error> {
+    let images = named(ec2, name).await?;
+    let ours = |image: &&Image| run.is_none_or(|run| image.tags.get(RUN) == Some(run));
+    Ok(images.iter().find(ours).map(|image| image.id.clone()))
+}
+
+/// All images of that name in this account.
+pub async fn named(ec2: &Ec2, name: &str) -> Result<Vec<Image>, Error> {
+    // `*` and `?` would be wildcards; image names can hold neither.
+    let filter = Filter::builder().name("name").values(name).build();
+    repeat(async || {
+        let found = ec2.client.describe_images().owners("self").filters(filter.clone()).send().await;
+        let found = found.map_err(|e| Error::from_sdk("DescribeImages", name, &e))?;
+        Ok(found.images.unwrap_or_default().into_iter().map(Image::from_sdk).collect())
+    })
+    .await
+}
+
+/// The batched look at images. It asks by filter, since one unknown id would fail a call by ids.
+pub fn batch(client: aws_sdk_ec2::Client) -> Batch<Image> {
+    Batch::new(Box::new(move |ids| {
+        let client = client.clone();
+        Box::pin(async move { describe(&client, ids).await })
+    }))
+}
+
+async fn describe(client: &aws_sdk_ec2::Client, ids: Vec<String>) -> Result<HashMap<String, Image>, Error> {
+    let subject = ids.join(", ");
+    let filter = Filter::builder().name("image-id").set_values(Some(ids)).build();
+    let found = client.describe_images().owners("self").filters(filter).send().await;
+    let found = found.map_err(|e| Error::from_sdk("DescribeImages", &subject, &e))?;
+    let images = found.images.unwrap_or_default().into_iter().map(Image::from_sdk);
+    Ok(images.map(|image| (image.id.clone(), image)).collect())
+}
+
+/// Waits until an image is available. There is no limit: an image that takes hours is not a failure (ec2-api.md 4.2), and Ctrl-C ends the wait.
+pub async fn wait_available(
+    ec2: &Ec2,
+    id: &str,
+    mut tell: impl FnMut(&str, Option<u8>),
+) -> Result<Image, crate::engine::Cause> {
+    let started = tokio::time::Instant::now();
+    let probe = async || {
+        let found = repeat(async || ec2.images.look("DescribeImages", id).await).await?;
+        let probe = judge(id, found, started.elapsed() < YOUNG)?;
+        Ok::<_, Error>(match probe {
+            Judged::Ready(image) => Probe::Ready(image),
+            Judged::NotYet(image) => Probe::NotYet(image.state.clone(), progress(ec2, &image).await),
+        })
+    };
+    Ok(until(MINUTES, None, probe, |state, percent| tell(state, percent)).await?)
+}
+
+enum Judged {
+    Ready(Image),
+    NotYet(Image),
+}
+
+fn judge(id: &str, found: Option<Image>, young: bool) -> Result<Judged, Error> {
+    match found {
+        Some(image) if image.state == "available" => Ok(Judged::Ready(image)),
+        Some(image) if ["failed", "error", "invalid", "deregistered"].contains(&image.state.as_str()) => {
+            let text = format!("the image is {}: {}", image.state, image.reason);
+            Err(Error::new("DescribeImages", id, Kind::Invalid, text))
+        }
+        Some(image) => Ok(Judged::NotYet(image)),
+        None if young => Ok(Judged::NotYet(Image { state: "not visible yet".into(), ..Image::default() })),
+        None => Err(Error::new("DescribeImages", id, Kind::NotFound, "the image no longer exists")),
+    }
+}
+
+/// How far the slowest snapshot of an image is, in percent; only for people, so failures to find out are no errors.
+async fn progress(ec2: &Ec2, image: &Image) -> Option<u8> {
+    if image.snapshots.is_empty() {
+        return None;
+    }
+    let call = ec2.client.describe_snapshots().set_snapshot_ids(Some(image.snapshots.clone()));
+    let found = call.send().await.ok()?;
+    let percent = |text: &str| text.trim_end_matches('%').parse::<u8>().ok();
+    found.snapshots().iter().filter_map(|snapshot| percent(snapshot.progress()?)).min()
+}
+
+/// The snapshots of an image; none when it is gone.
+pub async fn snapshots(ec2: &Ec2, id: &str) -> Result<Vec<String>, Error> {
+    let found = repeat(async || ec2.images.look("DescribeImages", id).await).await?;
+    Ok(found.map(|image| image.snapshots).unwrap_or_default())
+}
+
+/// Deregisters an image and deletes its snapshots; what is gone is no error.
+pub async fn release(ec2: &Ec2, id: &str) -> Result<(), Error> {
+    let snapshots = snapshots(ec2, id).await?;
+    deregister(ec2, id).await?;
+    for snapshot in snapshots {
+        delete_snapshot(ec2, &snapshot).await?;
+    }
+    Ok(())
+}
+
+/// Deregisters an image; one that is gone is no error.
+pub async fn deregister(ec2: &Ec2, id: &str) -> Result<(), Error> {
+    repeat(async || match ec2.client.deregister_image().image_id(id).send().await {
+        Ok(_) => Ok(()),
+        Err(e) => match Error::from_sdk("DeregisterImage", id, &e) {
+            error if error.kind == Kind::NotFound => Ok(()),
+            error => Err(error),
+        },
+    })
+    .await
+}
+
+/// Deletes a snapshot once nothing uses it; one that is gone is no error.
+pub async fn delete_snapshot(ec2: &Ec2, id: &str) -> Result<(), Error> {
+    retry_in_use("delete snapshot", async || match ec2.client.delete_snapshot().snapshot_id(id).send().await {
+        Ok(_) => Ok(()),
+        Err(e) => match Error::from_sdk("DeleteSnapshot", id, &e) {
+            error if error.kind == Kind::NotFound => Ok(()),
+            error => Err(error),
+        },
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_image_ends_the_wait_with_its_reason() {
+        let image = |state: &str| Some(Image { state: state.into(), reason: "no key".into(), ..Image::default() });
+        assert!(matches!(judge("ami-1", image("available"), true), Ok(Judged::Ready(_))));
+        assert!(matches!(judge("ami-1", image("pending"), true), Ok(Judged::NotYet(_))));
+        assert!(matches!(judge("ami-1", None, true), Ok(Judged::NotYet(_))));
+        assert!(judge("ami-1", None, false).is_err());
+        let Err(error) = judge("ami-1", image("failed"), true) else { panic!("a failed image is hopeless") };
+        assert!(error.to_string().contains("no key"), "{error}");
+    }
+}

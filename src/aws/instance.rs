@@ -1,0 +1,370 @@
+//! Instances: launch, look, stop, terminate.
+
+use std::collections::HashMap;
+
+use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, Filter, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
+    InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceNetworkInterfaceSpecification, InstanceType,
+    Placement, ResourceType, ShutdownBehavior, TagSpecification, Tenancy,
+};
+
+use crate::engine::wait::{Probe, until};
+
+use super::batch::Batch;
+use super::clients::Ec2;
+use super::error::{Error, Kind};
+use super::repeat::{create, repeat};
+use super::tags::{BUILD, RUN, Tags, specification};
+use super::wait_states::{INSTANCE_LIMIT, SECONDS, YOUNG, retry_in_use};
+
+/// An instance as it is now, as far as a bake cares.
+#[derive(Clone, Debug, Default)]
+pub struct Instance {
+    /// Its id.
+    pub id: String,
+    /// `pending`, `running`, `stopping`, `stopped`, `shutting-down` or `terminated`.
+    pub state: String,
+    /// Why it is in that state, when EC2 says.
+    pub reason: String,
+    /// Public IPv4 address.
+    pub public_ip: Option<String>,
+    /// Private IPv4 address.
+    pub private_ip: Option<String>,
+    /// Public DNS name.
+    pub public_dns: Option<String>,
+    /// Private DNS name.
+    pub private_dns: Option<String>,
+    /// First IPv6 address.
+    pub ipv6: Option<String>,
+    /// Its VPC; empty outside one.
+    pub vpc: String,
+    /// Attached EBS volumes: (device name, volume id, deleted with the instance).
+    pub volumes: Vec<(String, String, bool)>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Metadata options of a launch.
+#[derive(Clone, Debug, Default)]
+pub struct Metadata {
+    /// `enabled` or `disabled`.
+    pub endpoint: Option<String>,
+    /// `optional` or `required`.
+    pub tokens: Option<String>,
+    /// 1 to 64.
+    pub hop_limit: Option<i32>,
+    /// `enabled` or `disabled`.
+    pub tags: Option<String>,
+}
+
+/// What to launch. Empty means: not sent.
+#[derive(Clone, Debug, Default)]
+pub struct Launch {
+    /// Client token: the same for every try of this build.
+    pub token: String,
+    /// Source image.
+    pub image: String,
+    /// Instance type.
+    pub instance_type: String,
+    /// Key pair name.
+    pub key: Option<String>,
+    /// Security groups.
+    pub groups: Vec<String>,
+    /// Subnet.
+    pub subnet: Option<String>,
+    /// Availability zone.
+    pub zone: Option<String>,
+    /// Tenancy.
+    pub tenancy: Option<String>,
+    /// Whether the instance gets a public address; the subnet decides when unset.
+    pub public_ip: Option<bool>,
+    /// Instance profile name.
+    pub profile: Option<String>,
+    /// User data, base64.
+    pub user_data: Option<String>,
+    /// EBS optimisation.
+    pub ebs_optimized: Option<bool>,
+    /// What a power-off inside the guest does: `stop` or `terminate`.
+    pub shutdown: Option<String>,
+    /// Metadata options.
+    pub metadata: Metadata,
+    /// Block devices.
+    pub devices: Vec<BlockDeviceMapping>,
+    /// Tags of the instance and its network interface, the run's included.
+    pub tags: Tags,
+    /// Tags of its volumes, the run's included.
+    pub volume_tags: Tags,
+}
+
+/// Launches one instance and returns its id. A lost reply is answered by looking for the run's and build's tags, then by asking again with the same token.
+pub async fn launch(ec2: &Ec2, spec: &Launch) -> Result<String, Error> {
+    let found = async || find(ec2, spec.tags.get(RUN), spec.tags.get(BUILD)).await;
+    create(async || run(ec2, spec).await, found).await
+}
+
+async fn run(ec2: &Ec2, spec: &Launch) -> Result<String, Error> {
+    let groups = (!spec.groups.is_empty()).then(|| spec.groups.clone());
+    let mut request = ec2
+        .client
+        .run_instances()
+        .client_token(&spec.token)
+        .image_id(&spec.image)
+        .instance_type(InstanceType::from(spec.instance_type.as_str()))
+        .min_count(1)
+        .max_count(1)
+        .set_key_name(spec.key.clone())
+        .set_user_data(spec.user_data.clone())
+        .set_ebs_optimized(spec.ebs_optimized)
+        .set_placement(placement(spec))
+        .set_iam_instance_profile(profile(spec))
+        .set_instance_initiated_shutdown_behavior(spec.shutdown.as_deref().map(ShutdownBehavior::from))
+        .set_metadata_options(metadata(&spec.metadata))
+        .set_block_device_mappings((!spec.devices.is_empty()).then(|| spec.devices.clone()))
+        .set_tag_specifications(Some(tag_specifications(spec)));
+    // EC2 takes the public-address choice only on a network interface, and then group and subnet must be there, too.
+    request = match (spec.public_ip, &spec.subnet) {
+        (Some(public), Some(subnet)) => request.network_interfaces(
+            InstanceNetworkInterfaceSpecification::builder()
+                .device_index(0)
+                .subnet_id(subnet)
+                .set_groups(groups)
+                .associate_public_ip_address(public)
+                .delete_on_termination(true)
+                .build(),
+        ),
+        _ => request.set_subnet_id(spec.subnet.clone()).set_security_group_ids(groups),
+    };
+    let request =
+        request.customize().config_override(aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()));
+    let made = request.send().await.map_err(|e| Error::from_sdk("RunInstances", &spec.image, &e))?;
+    let id = made.instances().first().and_then(|instance| instance.instance_id());
+    let missing = || Error::new("RunInstances", &spec.image, Kind::NoReply, "the reply names no instance");
+    id.map(str::to_owned).ok_or_else(missing)
+}
+
+fn placement(spec: &Launch) -> Option<Placement> {
+    if spec.zone.is_none() && spec.tenancy.is_none() {
+        return None;
+    }
+    let tenancy = spec.tenancy.as_deref().map(Tenancy::from);
+    Some(Placement::builder().set_availability_zone(spec.zone.clone()).set_tenancy(tenancy).build())
+}
+
+fn profile(spec: &Launch) -> Option<IamInstanceProfileSpecification> {
+    spec.profile.as_ref().map(|name| IamInstanceProfileSpecification::builder().name(name).build())
+}
+
+fn metadata(options: &Metadata) -> Option<InstanceMetadataOptionsRequest> {
+    let Metadata { endpoint, tokens, hop_limit, tags } = options;
+    if endpoint.is_none() && tokens.is_none() && hop_limit.is_none() && tags.is_none() {
+        return None;
+    }
+    Some(
+        InstanceMetadataOptionsRequest::builder()
+            .set_http_endpoint(endpoint.as_deref().map(InstanceMetadataEndpointState::from))
+            .set_http_tokens(tokens.as_deref().map(HttpTokensState::from))
+            .set_http_put_response_hop_limit(*hop_limit)
+            .set_instance_metadata_tags(tags.as_deref().map(InstanceMetadataTagsState::from))
+            .build(),
+    )
+}
+
+fn tag_specifications(spec: &Launch) -> Vec<TagSpecification> {
+    let kinds = [
+        (ResourceType::Instance, &spec.tags),
+        (ResourceType::NetworkInterface, &spec.tags),
+        (ResourceType::Volume, &spec.volume_tags),
+    ];
+    kinds.into_iter().filter_map(|(kind, tags)| specification(kind, tags)).collect()
+}
+
+/// The instance that this run's build launched and that is not gone, if there is one.
+pub async fn find(ec2: &Ec2, run: Option<&String>, build: Option<&String>) -> Result<Option<String>, Error> {
+    let tag = |key: &str, value: Option<&String>| {
+        value.map(|value| Filter::builder().name(format!("tag:{key}")).values(value).build())
+    };
+    let alive = ["pending", "running", "stopping", "stopped"].map(str::to_owned).to_vec();
+    let state = Filter::builder().name("instance-state-name").set_values(Some(alive)).build();
+    let filters = [Some(state), tag(RUN, run), tag(BUILD, build)].into_iter().flatten().collect();
+    let found = ec2.client.describe_instances().set_filters(Some(filters)).send().await;
+    let found = found.map_err(|e| Error::from_sdk("DescribeInstances", "", &e))?;
+    let mut instances = found.reservations().iter().flat_map(|reservation| reservation.instances());
+    Ok(instances.next().and_then(|instance| instance.instance_id().map(str::to_owned)))
+}
+
+/// The batched look at instances. It asks by filter, since one unknown id would fail a call by ids.
+pub fn batch(client: aws_sdk_ec2::Client) -> Batch<Instance> {
+    Batch::new(Box::new(move |ids| {
+        let client = client.clone();
+        Box::pin(async move { describe(&client, ids).await })
+    }))
+}
+
+async fn describe(client: &aws_sdk_ec2::Client, ids: Vec<String>) -> Result<HashMap<String, Instance>, Error> {
+    let subject = ids.join(", ");
+    let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
+    let mut pages = client.describe_instances().filters(filter).into_paginator().items().send();
+    let mut found = HashMap::new();
+    while let Some(next) = pages.next().await {
+        let reservation = next.map_err(|e| Error::from_sdk("DescribeInstances", &subject, &e))?;
+        let instances = reservation.instances.unwrap_or_default().into_iter().map(from_sdk);
+        found.extend(instances.map(|instance| (instance.id.clone(), instance)));
+    }
+    Ok(found)
+}
+
+fn from_sdk(instance: aws_sdk_ec2::types::Instance) -> Instance {
+    let volumes = instance.block_device_mappings().iter().filter_map(|mapping| {
+        let ebs = mapping.ebs()?;
+        let deleted = ebs.delete_on_termination().unwrap_or_default();
+        Some((mapping.device_name()?.to_owned(), ebs.volume_id()?.to_owned(), deleted))
+    });
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    Instance {
+        state: instance.state().and_then(|state| state.name()).map(|name| name.to_string()).unwrap_or_default(),
+        reason: instance.state_reason().and_then(|reason| reason.message()).unwrap_or_default().to_owned(),
+        public_ip: given(&instance.public_ip_address),
+        private_ip: given(&instance.private_ip_address),
+        public_dns: given(&instance.public_dns_name),
+        private_dns: given(&instance.private_dns_name),
+        ipv6: given(&instance.ipv6_address),
+        vpc: instance.vpc_id.clone().unwrap_or_default(),
+        volumes: volumes.collect(),
+        tags: super::tags::from_sdk(instance.tags()),
+        id: instance.instance_id.unwrap_or_default(),
+    }
+}
+
+/// Waits until an instance is in `state`. States from which it cannot get there end the wait with EC2's reason.
+pub async fn wait(
+    ec2: &Ec2,
+    id: &str,
+    state: &'static str,
+    mut tell: impl FnMut(&str),
+) -> Result<Instance, crate::engine::Cause> {
+    let started = tokio::time::Instant::now();
+    let probe = async || {
+        let found = repeat(async || ec2.instances.look("DescribeInstances", id).await).await?;
+        judge(id, state, found, started.elapsed() < YOUNG)
+    };
+    Ok(until(SECONDS, Some(INSTANCE_LIMIT), probe, |state, _| tell(state)).await?)
+}
+
+fn judge(id: &str, wanted: &str, found: Option<Instance>, young: bool) -> Result<Probe<Instance>, Error> {
+    let Some(instance) = found else {
+        return match (wanted, young) {
+            // A terminated instance is forgotten in the end.
+            ("terminated", _) => Ok(Probe::Ready(Instance { id: id.into(), ..Instance::default() })),
+            (_, true) => Ok(Probe::NotYet("not visible yet".into(), None)),
+            (_, false) => Err(Error::new("DescribeInstances", id, Kind::NotFound, "the instance no longer exists")),
+        };
+    };
+    if instance.state == wanted {
+        return Ok(Probe::Ready(instance));
+    }
+    let dead = ["shutting-down", "terminated"].contains(&instance.state.as_str()) && wanted != "terminated";
+    let stopped = ["stopping", "stopped"].contains(&instance.state.as_str()) && wanted == "running";
+    if dead || stopped {
+        let reason = if instance.reason.is_empty() { "EC2 gives no reason".into() } else { instance.reason };
+        let text = format!("the instance is {} instead of {wanted}: {reason}", instance.state);
+        return Err(Error::new("DescribeInstances", id, Kind::Invalid, text));
+    }
+    Ok(Probe::NotYet(instance.state, None))
+}
+
+/// Asks an instance to stop. One that is not visible yet is asked again for a while.
+pub async fn stop(ec2: &Ec2, id: &str) -> Result<(), Error> {
+    repeat(async || {
+        ec2.client.stop_instances().instance_ids(id).send().await.map(drop).map_err(|e| {
+            let error = Error::from_sdk("StopInstances", id, &e);
+            // Just launched instances can be unknown to this call (ec2-api.md 2.0).
+            if error.kind == Kind::NotFound { Error { kind: Kind::Unavailable, ..error } } else { error }
+        })
+    })
+    .await
+}
+
+/// Puts an instance into other security groups, so that a temporary one can go before the instance does.
+pub async fn set_groups(ec2: &Ec2, id: &str, groups: Vec<String>) -> Result<(), Error> {
+    repeat(async || {
+        let call = ec2.client.modify_instance_attribute().instance_id(id).set_groups(Some(groups.clone()));
+        call.send().await.map(drop).map_err(|e| Error::from_sdk("ModifyInstanceAttribute", id, &e))
+    })
+    .await
+}
+
+/// Switches enhanced networking (ENA) of a stopped instance on or off.
+pub async fn set_ena(ec2: &Ec2, id: &str, on: bool) -> Result<(), Error> {
+    let value = aws_sdk_ec2::types::AttributeBooleanValue::builder().value(on).build();
+    repeat(async || {
+        let call = ec2.client.modify_instance_attribute().instance_id(id).ena_support(value.clone());
+        call.send().await.map(drop).map_err(|e| Error::from_sdk("ModifyInstanceAttribute", id, &e))
+    })
+    .await
+}
+
+/// Switches SR-IOV networking of a stopped instance on.
+pub async fn set_sriov(ec2: &Ec2, id: &str) -> Result<(), Error> {
+    let value = aws_sdk_ec2::types::AttributeValue::builder().value("simple").build();
+    repeat(async || {
+        let call = ec2.client.modify_instance_attribute().instance_id(id).sriov_net_support(value.clone());
+        call.send().await.map(drop).map_err(|e| Error::from_sdk("ModifyInstanceAttribute", id, &e))
+    })
+    .await
+}
+
+/// Asks for the end of an instance; EC2's acceptance is a promise. One that is gone is no error.
+pub async fn terminate(ec2: &Ec2, id: &str) -> Result<(), Error> {
+    repeat(async || match ec2.client.terminate_instances().instance_ids(id).send().await {
+        Ok(_) => Ok(()),
+        Err(e) => match Error::from_sdk("TerminateInstances", id, &e) {
+            error if error.kind == Kind::NotFound => Ok(()),
+            error => Err(error),
+        },
+    })
+    .await
+}
+
+/// Deletes a volume once nothing uses it; one that is gone is no error.
+pub async fn delete_volume(ec2: &Ec2, id: &str) -> Result<(), Error> {
+    retry_in_use("delete volume", async || match ec2.client.delete_volume().volume_id(id).send().await {
+        Ok(_) => Ok(()),
+        Err(e) => match Error::from_sdk("DeleteVolume", id, &e) {
+            error if error.kind == Kind::NotFound => Ok(()),
+            error => Err(error),
+        },
+    })
+    .await
+}
+
+/// What the instance wrote on its console so far; `None` before EC2 has any.
+pub async fn console(ec2: &Ec2, id: &str) -> Result<Option<Vec<u8>>, Error> {
+    let output = ec2.client.get_console_output().instance_id(id).latest(true).send().await;
+    let output = output.map_err(|e| Error::from_sdk("GetConsoleOutput", id, &e))?;
+    Ok(output.output.and_then(|text| aws_smithy_types::base64::decode(text).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(state: &str) -> Option<Instance> {
+        Some(Instance { state: state.into(), ..Instance::default() })
+    }
+
+    #[test]
+    fn waiting_ends_early_when_the_state_can_never_come() {
+        let ready = |probe| matches!(probe, Ok(Probe::Ready(_)));
+        let not_yet = |probe| matches!(probe, Ok(Probe::NotYet(..)));
+        assert!(ready(judge("i", "running", at("running"), true)));
+        assert!(not_yet(judge("i", "running", at("pending"), true)));
+        assert!(judge("i", "running", at("terminated"), true).is_err());
+        assert!(judge("i", "running", at("stopped"), true).is_err());
+        assert!(not_yet(judge("i", "stopped", at("running"), true)));
+        assert!(judge("i", "stopped", at("shutting-down"), true).is_err());
+        assert!(not_yet(judge("i", "running", None, true)));
+        assert!(judge("i", "running", None, false).is_err());
+        assert!(ready(judge("i", "terminated", None, false)));
+    }
+}

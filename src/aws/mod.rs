@@ -1,0 +1,23 @@
+//! The only module that names the AWS SDKs: clients, error kinds, lost replies, batched looks at state, and one file a resource
+//! (create, describe, release).
+
+pub mod access;
+pub mod batch;
+pub mod clients;
+pub mod error;
+pub mod identity;
+pub mod image;
+pub mod image_attributes;
+pub mod image_copy;
+pub mod image_filter;
+pub mod instance;
+pub mod key_pair;
+pub mod network;
+pub mod release;
+pub mod repeat;
+pub mod security_group;
+pub mod tags;
+pub mod wait_states;
+
+pub use clients::{Aws, Ec2};
+pub use error::{Error, Kind};

@@ -1,0 +1,72 @@
+//! One idempotent release per resource kind. It serves failure, Ctrl-C, `kiln cleanup` and the end of a good build alike.
+
+use crate::engine::ledger::Claim;
+
+use super::clients::Ec2;
+use super::error::Error;
+use super::{image, instance, key_pair, security_group};
+
+/// Kind of an imported key pair, as claims name it.
+pub const KEY_PAIR: &str = "key-pair";
+/// Kind of a temporary security group.
+pub const SECURITY_GROUP: &str = "security-group";
+/// Kind of a temporary instance (with its volumes).
+pub const INSTANCE: &str = "instance";
+/// Kind of an image with its snapshots.
+pub const IMAGE: &str = "image";
+
+/// Whether a release waits until the resource is really gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirm {
+    /// It waits.
+    Gone,
+    /// EC2's acceptance is enough.
+    Accepted,
+}
+
+/// Releases what a claim stands for. A claim without an id is looked for first; nothing found is success.
+pub async fn release(ec2: &Ec2, claim: &Claim, run: &str, confirm: Confirm) -> Result<(), Error> {
+    let Some(id) = find(ec2, claim, run).await? else { return Ok(()) };
+    match claim.intent.kind.as_str() {
+        KEY_PAIR => key_pair::release(ec2, &claim.intent.name).await,
+        SECURITY_GROUP => security_group::release(ec2, &id).await,
+        INSTANCE => terminate(ec2, &id, confirm).await,
+        IMAGE => image::release(ec2, &id).await,
+        other => Err(Error::new("release", other, super::Kind::Invalid, "this version of Kiln does not know the kind")),
+    }
+}
+
+async fn find(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
+    if let Some(id) = claim.resource_id() {
+        return Ok(Some(id.to_owned()));
+    }
+    let (name, run) = (&claim.intent.name, Some(run.to_owned()));
+    match claim.intent.kind.as_str() {
+        KEY_PAIR => key_pair::find(ec2, name).await,
+        SECURITY_GROUP => security_group::find(ec2, name, run.as_ref()).await,
+        INSTANCE => {
+            let build = super::tags::tag_value(&claim.intent.build);
+            instance::find(ec2, run.as_ref(), Some(&build)).await
+        }
+        IMAGE => image::find(ec2, name, run.as_ref()).await,
+        _ => Ok(Some(name.clone())),
+    }
+}
+
+async fn terminate(ec2: &Ec2, id: &str, confirm: Confirm) -> Result<(), Error> {
+    let volumes = match confirm {
+        Confirm::Gone => ec2.instances.look("DescribeInstances", id).await?.map(|i| i.volumes).unwrap_or_default(),
+        Confirm::Accepted => Vec::new(),
+    };
+    instance::terminate(ec2, id).await?;
+    if confirm == Confirm::Accepted {
+        return Ok(());
+    }
+    let gone = instance::wait(ec2, id, "terminated", |_| ()).await;
+    gone.map_err(|e| Error::new("TerminateInstances", id, super::Kind::InUse, crate::engine::chain(e.as_ref())))?;
+    // Volumes that outlive the instance by their mapping were made by this launch all the same.
+    for (_, volume, _) in volumes.iter().filter(|(_, _, deleted)| !deleted) {
+        super::instance::delete_volume(ec2, volume).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! What to do when a changing call fails in a way that another try may mend: look first, ask again second.
+//!
+//! The SDK's own retries are off for these calls: not every endpoint honours client tokens (moto does not), so a blind retry can make a second
+//! instance. Here every retry is preceded by a look for what the lost call may have made.
+
+use std::time::Duration;
+
+use crate::engine::wait::{Pace, Probe, WaitError, until};
+
+use super::error::{Error, Kind};
+
+/// Pauses between tries: short at first, since a lost reply needs none, and up to 10 s under throttling.
+const PACE: Pace = Pace { first: Duration::from_millis(200), factor: 2.0, longest: Duration::from_secs(10) };
+/// How long tries go on. EC2's own outages are longer or much shorter.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Creates something. `call` makes it; `look` finds what an earlier try of this run made.
+pub async fn create<T>(
+    call: impl AsyncFn() -> Result<T, Error>,
+    look: impl AsyncFn() -> Result<Option<T>, Error>,
+) -> Result<T, Error> {
+    repeat(async || {
+        let error = match call().await {
+            Ok(made) => return Ok(made),
+            Err(error) => error,
+        };
+        if matches!(error.kind, Kind::NoReply | Kind::Unavailable | Kind::Duplicate)
+            && let Some(made) = look().await?
+        {
+            return Ok(made);
+        }
+        Err(error)
+    })
+    .await
+}
+
+/// Repeats a call that changes nothing when it is made twice.
+pub async fn repeat<T>(call: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    let last = std::cell::RefCell::new(None);
+    let probe = async || match call().await {
+        Ok(value) => Ok(Probe::Ready(value)),
+        Err(error) if error.is_transient() => {
+            let state = error.message.clone();
+            *last.borrow_mut() = Some(error);
+            Ok(Probe::NotYet(state, None))
+        }
+        Err(error) => Err(error),
+    };
+    match until(PACE, Some(LIMIT), probe, |_, _| ()).await {
+        Ok(value) => Ok(value),
+        Err(WaitError::Hopeless(error)) => Err(error),
+        // The cause is the last failure, not our patience.
+        Err(WaitError::TimedOut { .. }) => {
+            Err(last.take().unwrap_or_else(|| Error::new("repeat", "", Kind::Unavailable, "no try was made in time")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn error(kind: Kind) -> Error {
+        Error::new("RunInstances", "", kind, "boom")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_reply_is_looked_for_before_it_is_asked_again() {
+        let calls = Cell::new(0);
+        let call = async || {
+            calls.set(calls.get() + 1);
+            Err::<&str, _>(error(Kind::NoReply))
+        };
+        assert_eq!(create(call, async || Ok(Some("i-1"))).await.unwrap(), "i-1");
+        assert_eq!(calls.get(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_never_fails_and_invalid_fails_at_once() {
+        let calls = Cell::new(0);
+        let call = async || {
+            calls.set(calls.get() + 1);
+            if calls.get() < 6 { Err(error(Kind::Throttled)) } else { Ok("i-1") }
+        };
+        assert_eq!(create(call, async || Ok(None)).await.unwrap(), "i-1");
+        let failed = create(async || Err::<&str, _>(error(Kind::Invalid)), async || Ok(Some("i-2"))).await;
+        assert_eq!(failed.unwrap_err().kind, Kind::Invalid);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_with_the_cause() {
+        let failed = repeat(async || Err::<(), _>(error(Kind::Unreachable))).await.unwrap_err();
+        assert_eq!((failed.kind, failed.message.as_str()), (Kind::Unreachable, "boom"));
+    }
+}

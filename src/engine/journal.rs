@@ -1,0 +1,242 @@
+//! The durable record of a run: what it was about to make, made, and released. One JSON line an entry, flushed before it counts.
+//!
+//! No resource exists that is not in here first, so whatever happens to this process, another one knows what to look for.
+
+use std::fs::{File, OpenOptions};
+use std::future::Future;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::ledger::{ClaimId, Entry, Intent, Ledger};
+
+/// Version of the journal's format.
+pub const VERSION: u32 = 1;
+
+/// What went wrong with the journal itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be read or written (a full disk, most often).
+    #[error("journal {path}")]
+    Io { path: PathBuf, source: io::Error },
+    /// The entries contradict each other.
+    #[error("journal {path}")]
+    Illegal { path: PathBuf, source: super::ledger::Illegal },
+}
+
+/// Says of an error whether the call that failed can have had an effect.
+pub trait Effect {
+    /// True when the call certainly changed nothing.
+    fn certainly_none(&self) -> bool;
+}
+
+/// Why nothing was acquired.
+#[derive(Debug, thiserror::Error)]
+pub enum AcquireError<E: std::error::Error + 'static> {
+    /// The intent could not be recorded, so the call was not made.
+    #[error("record what is about to be created")]
+    Journal(#[from] Error),
+    /// The call failed.
+    #[error(transparent)]
+    Create(E),
+}
+
+struct Inner {
+    file: File,
+    path: PathBuf,
+    ledger: Ledger,
+}
+
+/// A run's journal. Clones share it.
+#[derive(Clone)]
+pub struct Journal(Arc<Mutex<Inner>>);
+
+impl Journal {
+    /// Starts the journal of a new run in `directory` (made when missing) with its first entry.
+    pub fn create(directory: &Path, run: &str, first: &Entry) -> Result<Self, Error> {
+        let path = path_of(directory, run);
+        let at = |source| Error::Io { path: path.clone(), source };
+        std::fs::create_dir_all(directory).map_err(at)?;
+        let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(at)?;
+        File::open(directory).and_then(|handle| handle.sync_all()).map_err(at)?;
+        let journal = Self::from_parts(file, path.clone(), Ledger::default());
+        journal.append(first)?;
+        Ok(journal)
+    }
+
+    /// Opens the journal of an earlier run, to release what it owes. A torn last line (the writer was killed in the middle of it) is dropped.
+    pub fn open(path: &Path) -> Result<(Self, Vec<Entry>), Error> {
+        let at = |source| Error::Io { path: path.to_owned(), source };
+        let text = std::fs::read(path).map_err(at)?;
+        let (entries, good) = read_entries(&text);
+        let mut ledger = Ledger::default();
+        for entry in &entries {
+            ledger.apply(entry).map_err(|source| Error::Illegal { path: path.to_owned(), source })?;
+        }
+        let file = OpenOptions::new().append(true).open(path).map_err(at)?;
+        file.set_len(good as u64).map_err(at)?;
+        Ok((Self::from_parts(file, path.to_owned(), ledger), entries))
+    }
+
+    fn from_parts(file: File, path: PathBuf, ledger: Ledger) -> Self {
+        Self(Arc::new(Mutex::new(Inner { file, path, ledger })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Writes an entry; it is on disk when this returns.
+    pub fn append(&self, entry: &Entry) -> Result<(), Error> {
+        self.lock().append(entry)
+    }
+
+    /// A copy of the ledger as it is now.
+    pub fn ledger(&self) -> Ledger {
+        self.lock().ledger.clone()
+    }
+
+    /// The file.
+    pub fn path(&self) -> PathBuf {
+        self.lock().path.clone()
+    }
+
+    /// Records the intent, makes the call, records the id. The only way to create anything.
+    ///
+    /// When `create` fails without a possible effect the claim is settled; after any other failure, or when this future is dropped, it stays
+    /// open under its name and token, and releasing it starts with a search.
+    pub async fn acquire<T, E, F>(&self, intent: Intent, create: F) -> Result<(ClaimId, T), AcquireError<E>>
+    where
+        E: Effect + std::error::Error + 'static,
+        F: Future<Output = Result<(String, T), E>>,
+    {
+        let claim = self.intend(intent)?;
+        match create.await {
+            Ok((id, value)) => {
+                self.append(&Entry::Made { claim, id })?;
+                Ok((claim, value))
+            }
+            Err(error) => {
+                if error.certainly_none() {
+                    self.append(&Entry::Refused { claim })?;
+                }
+                Err(AcquireError::Create(error))
+            }
+        }
+    }
+
+    fn intend(&self, intent: Intent) -> Result<ClaimId, Error> {
+        let mut inner = self.lock();
+        let claim = inner.ledger.next_claim();
+        inner.append(&Entry::Intent { claim, intent })?;
+        Ok(claim)
+    }
+}
+
+impl Inner {
+    fn append(&mut self, entry: &Entry) -> Result<(), Error> {
+        let mut ledger = self.ledger.clone();
+        ledger.apply(entry).map_err(|source| Error::Illegal { path: self.path.clone(), source })?;
+        let mut line = serde_json::to_vec(entry).map_err(|e| self.io(e.into()))?;
+        line.push(b'\n');
+        // One write and one flush an entry: a reader sees whole lines, or one torn last line.
+        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(|e| self.io(e))?;
+        self.ledger = ledger;
+        Ok(())
+    }
+
+    fn io(&self, source: io::Error) -> Error {
+        Error::Io { path: self.path.clone(), source }
+    }
+}
+
+/// The journal file of a run.
+pub fn path_of(directory: &Path, run: &str) -> PathBuf {
+    directory.join(format!("{run}.journal"))
+}
+
+/// Entries up to the first line that is not whole, and the number of bytes they take.
+fn read_entries(text: &[u8]) -> (Vec<Entry>, usize) {
+    let (mut entries, mut good) = (Vec::new(), 0);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let Some(entry) = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice(line).ok()) else { break };
+        entries.push(entry);
+        good += line.len();
+    }
+    (entries, good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ledger::{ClaimState, Keep, Place, Verdict};
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("failed")]
+    struct Failed {
+        harmless: bool,
+    }
+
+    impl Effect for Failed {
+        fn certainly_none(&self) -> bool {
+            self.harmless
+        }
+    }
+
+    fn first() -> Entry {
+        let (run, host, directory) = ("r1".to_owned(), "h".to_owned(), "/".to_owned());
+        Entry::Run { version: VERSION, run, started: 0, pid: 1, host, command: vec![], directory }
+    }
+
+    fn intent() -> Intent {
+        let (place, name) = (Place::default(), "n".to_owned());
+        Intent { build: "b".into(), kind: "key-pair".into(), keep: Keep::Never, place, name, token: "t".into() }
+    }
+
+    async fn run(journal: &Journal, result: Result<(String, ()), Failed>) {
+        let _ = journal.acquire(intent(), async { result }).await;
+    }
+
+    #[tokio::test]
+    async fn the_intent_is_on_disk_before_the_call() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::create(dir.path(), "r1", &first()).unwrap();
+        let path = journal.path();
+        let seen = journal.acquire(intent(), async {
+            let text = std::fs::read_to_string(&path).unwrap();
+            Ok::<_, Failed>(("id-1".to_owned(), text.contains(r#""entry":"intent""#)))
+        });
+        assert!(seen.await.unwrap().1);
+        assert_eq!(journal.ledger().claim(1).unwrap().resource_id(), Some("id-1"));
+    }
+
+    #[tokio::test]
+    async fn only_failures_without_effect_settle_a_claim() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::create(dir.path(), "r1", &first()).unwrap();
+        run(&journal, Err(Failed { harmless: true })).await;
+        run(&journal, Err(Failed { harmless: false })).await;
+        drop(tokio::time::timeout(std::time::Duration::ZERO, async {
+            journal.acquire(intent(), std::future::pending::<Result<(String, ()), Failed>>()).await
+        }));
+        let owed = journal.ledger().owed(None, Verdict::Success);
+        assert_eq!(owed.len(), 1);
+        assert_eq!((owed[0].id, &owed[0].state), (2, &ClaimState::Intended));
+    }
+
+    #[tokio::test]
+    async fn a_journal_torn_at_any_byte_still_opens() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::create(dir.path(), "r1", &first()).unwrap();
+        run(&journal, Ok(("id-1".into(), ()))).await;
+        let whole = std::fs::read(journal.path()).unwrap();
+        for cut in 0..=whole.len() {
+            let path = dir.path().join("torn.journal");
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let (journal, entries) = Journal::open(&path).unwrap();
+            assert_eq!(entries.len(), whole[..cut].iter().filter(|byte| **byte == b'\n').count());
+            journal.append(&Entry::Step { build: "b".into(), step: "s".into() }).unwrap();
+            assert_eq!(Journal::open(&path).unwrap().1.len(), entries.len() + 1);
+        }
+    }
+}

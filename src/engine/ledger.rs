@@ -1,0 +1,312 @@
+//! What a run owes: a pure state machine over journal entries. No I/O, no clock, no AWS.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Number of a claim within its run.
+pub type ClaimId = u64;
+
+/// How long a resource is meant to live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// Temporary: released on every exit.
+    Never,
+    /// A product: undone only when its build fails.
+    OnSuccess,
+}
+
+/// Where a resource lives, so that another process can find it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Region, `eu-west-1` for one.
+    pub region: String,
+    /// Endpoint that was used instead of the region's own; empty when none was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub endpoint: String,
+    /// Shared-config profile that was named in the template; empty when none was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub profile: String,
+    /// The state directory of local EC2, when the run rehearsed there; empty otherwise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub local: String,
+}
+
+/// What is about to be created. Written before the call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Display name of the build that wants it.
+    pub build: String,
+    /// Resource kind, `key-pair` for one: it decides who releases it.
+    pub kind: String,
+    /// Temporary or product.
+    pub keep: Keep,
+    /// Where it will live.
+    pub place: Place,
+    /// Its name, where the kind has names; the way to find it when the reply is lost.
+    pub name: String,
+    /// The client token of the call, where it takes one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub token: String,
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "kebab-case")]
+pub enum Entry {
+    /// The run began. First, once.
+    Run { version: u32, run: String, started: i64, pid: u32, host: String, command: Vec<String>, directory: String },
+    /// A resource is about to be created.
+    Intent { claim: ClaimId, intent: Intent },
+    /// The call returned this id.
+    Made { claim: ClaimId, id: String },
+    /// The call certainly had no effect.
+    Refused { claim: ClaimId },
+    /// The resource is gone; the API said so.
+    Released { claim: ClaimId },
+    /// The product was handed over.
+    Kept { claim: ClaimId },
+    /// A step of a build ended well.
+    Step { build: String, step: String },
+    /// Provisioner `index` (from 0) of a build ended well; `digest` is of its inputs.
+    Provisioned { build: String, index: usize, digest: String },
+    /// The run ended and settled all it could. Claims still owed are leftovers.
+    End { outcome: Outcome },
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Every build succeeded.
+    Success,
+    /// Some build failed.
+    Failure,
+    /// A signal ended it.
+    Interrupted,
+    /// It failed and was told to leave things as they are.
+    Aborted,
+}
+
+/// What became of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimState {
+    /// The call may have been made; nobody knows whether it had an effect.
+    Intended,
+    /// It exists under this id.
+    Held(String),
+    /// It never came to be.
+    Refused,
+    /// It is gone.
+    Released,
+    /// It was handed over as a product.
+    Kept,
+}
+
+/// A resource that the run made or may have made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its number.
+    pub id: ClaimId,
+    /// What was intended.
+    pub intent: Intent,
+    /// What became of it.
+    pub state: ClaimState,
+}
+
+impl Claim {
+    /// The resource's id, when the call returned one.
+    pub fn resource_id(&self) -> Option<&str> {
+        match &self.state {
+            ClaimState::Held(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.state, ClaimState::Intended | ClaimState::Held(_))
+    }
+}
+
+/// How a build (or a whole run) came out, for deciding what is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Products stay.
+    Success,
+    /// Products go, too.
+    Failure,
+}
+
+/// An entry that cannot follow what came before it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("journal entry `{entry}` of claim {claim} cannot follow state {state}")]
+pub struct Illegal {
+    entry: &'static str,
+    claim: ClaimId,
+    state: String,
+}
+
+/// The state that a sequence of entries leads to.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    claims: BTreeMap<ClaimId, Claim>,
+    outcome: Option<Outcome>,
+}
+
+impl Ledger {
+    /// Takes the next entry, or says why it cannot come now (the ledger is then unchanged).
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), Illegal> {
+        match entry {
+            Entry::Intent { claim, intent } => self.intend(*claim, intent),
+            Entry::Made { claim, id } => self.change("made", *claim, |state| match state {
+                ClaimState::Intended => Some(ClaimState::Held(id.clone())),
+                _ => None,
+            }),
+            Entry::Refused { claim } => self.change("refused", *claim, |state| match state {
+                ClaimState::Intended => Some(ClaimState::Refused),
+                _ => None,
+            }),
+            // Two sweepers may run at once, so a second release is legal.
+            Entry::Released { claim } => self.change("released", *claim, |state| match state {
+                ClaimState::Intended | ClaimState::Held(_) | ClaimState::Released => Some(ClaimState::Released),
+                _ => None,
+            }),
+            Entry::Kept { claim } => self.change("kept", *claim, |state| match state {
+                ClaimState::Held(_) | ClaimState::Kept => Some(ClaimState::Kept),
+                _ => None,
+            }),
+            Entry::End { outcome } => {
+                self.outcome = Some(*outcome);
+                Ok(())
+            }
+            Entry::Run { .. } | Entry::Step { .. } | Entry::Provisioned { .. } => Ok(()),
+        }
+    }
+
+    fn intend(&mut self, id: ClaimId, intent: &Intent) -> Result<(), Illegal> {
+        if let Some(claim) = self.claims.get(&id) {
+            return Err(Illegal { entry: "intent", claim: id, state: format!("{:?}", claim.state) });
+        }
+        self.claims.insert(id, Claim { id, intent: intent.clone(), state: ClaimState::Intended });
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        entry: &'static str,
+        id: ClaimId,
+        next: impl FnOnce(&ClaimState) -> Option<ClaimState>,
+    ) -> Result<(), Illegal> {
+        let Some(claim) = self.claims.get_mut(&id) else {
+            return Err(Illegal { entry, claim: id, state: "unknown".into() });
+        };
+        match next(&claim.state) {
+            Some(state) => claim.state = state,
+            None => return Err(Illegal { entry, claim: id, state: format!("{:?}", claim.state) }),
+        }
+        Ok(())
+    }
+
+    /// What one build (or, with `None`, the whole run) must release, newest first.
+    pub fn owed(&self, build: Option<&str>, verdict: Verdict) -> Vec<Claim> {
+        let wanted = |claim: &&Claim| {
+            claim.is_open()
+                && build.is_none_or(|name| claim.intent.build == name)
+                && (claim.intent.keep == Keep::Never || verdict == Verdict::Failure)
+        };
+        self.claims.values().rev().filter(wanted).cloned().collect()
+    }
+
+    /// Products of a build that exist and were not handed over yet, oldest first.
+    pub fn products(&self, build: &str) -> Vec<Claim> {
+        let wanted = |claim: &&Claim| {
+            claim.intent.build == build && claim.intent.keep == Keep::OnSuccess && claim.resource_id().is_some()
+        };
+        self.claims.values().filter(wanted).cloned().collect()
+    }
+
+    /// One claim.
+    pub fn claim(&self, id: ClaimId) -> Option<&Claim> {
+        self.claims.get(&id)
+    }
+
+    /// How the run ended; `None` while it runs, or when it was killed.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome
+    }
+
+    /// The number that the next claim gets.
+    pub fn next_claim(&self) -> ClaimId {
+        self.claims.last_key_value().map_or(1, |(id, _)| id + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent(keep: Keep) -> Intent {
+        let (place, name) = (Place::default(), "n".to_owned());
+        Intent { build: "b".into(), kind: "key-pair".into(), keep, place, name, token: String::new() }
+    }
+
+    fn ledger(entries: &[Entry]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for entry in entries {
+            ledger.apply(entry).unwrap();
+        }
+        ledger
+    }
+
+    fn ids(claims: &[Claim]) -> Vec<ClaimId> {
+        claims.iter().map(|claim| claim.id).collect()
+    }
+
+    #[test]
+    fn temporaries_are_always_owed_and_products_only_after_a_failure() {
+        let ledger = ledger(&[
+            Entry::Intent { claim: 1, intent: intent(Keep::Never) },
+            Entry::Made { claim: 1, id: "key-1".into() },
+            Entry::Intent { claim: 2, intent: intent(Keep::OnSuccess) },
+            Entry::Made { claim: 2, id: "ami-1".into() },
+            Entry::Intent { claim: 3, intent: intent(Keep::Never) },
+        ]);
+        assert_eq!(ids(&ledger.owed(None, Verdict::Success)), [3, 1]);
+        assert_eq!(ids(&ledger.owed(Some("b"), Verdict::Failure)), [3, 2, 1]);
+        assert!(ledger.owed(Some("other"), Verdict::Failure).is_empty());
+        assert_eq!(ids(&ledger.products("b")), [2]);
+    }
+
+    #[test]
+    fn what_is_gone_refused_or_kept_is_not_owed() {
+        let mut entries = Vec::new();
+        for claim in 1..=3 {
+            entries.push(Entry::Intent { claim, intent: intent(Keep::OnSuccess) });
+        }
+        entries.extend([
+            Entry::Refused { claim: 1 },
+            Entry::Made { claim: 2, id: "a".into() },
+            Entry::Kept { claim: 2 },
+            Entry::Released { claim: 3 },
+            Entry::Released { claim: 3 },
+        ]);
+        assert!(ledger(&entries).owed(None, Verdict::Failure).is_empty());
+    }
+
+    #[test]
+    fn illegal_transitions_are_errors_and_change_nothing() {
+        let made = Entry::Made { claim: 1, id: "a".into() };
+        let mut ledger = ledger(&[Entry::Intent { claim: 1, intent: intent(Keep::Never) }, made.clone()]);
+        for entry in [
+            Entry::Intent { claim: 1, intent: intent(Keep::Never) },
+            made,
+            Entry::Refused { claim: 1 },
+            Entry::Released { claim: 9 },
+        ] {
+            ledger.apply(&entry).unwrap_err();
+        }
+        assert_eq!(ledger.claim(1).unwrap().resource_id(), Some("a"));
+        assert_eq!(ledger.next_claim(), 2);
+    }
+}

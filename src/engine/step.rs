@@ -1,0 +1,169 @@
+//! The step runner: the one place for a step's events, timing, `-debug` pauses, `-on-error=ask` and cancellation.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::event::{EventKind, Events};
+
+use super::cancel::{Cancel, Cancelled, Urgency};
+use super::journal::Journal;
+use super::ledger::Entry;
+use super::mode::{Mode, OnError, Pauses};
+use super::prompt::{Prompt, PromptError};
+use super::{Cause, chain};
+
+/// Why a step did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// It failed.
+    #[error(transparent)]
+    Failed(Cause),
+    /// It failed and the person at the terminal chose to leave everything as it is.
+    #[error(transparent)]
+    Aborted(Cause),
+    /// The run was asked to stop.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+impl From<Cancelled> for StepError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+/// What a build hands to its steps. A step can only do what it offers.
+pub struct Cx {
+    /// Id of the run.
+    pub run: Arc<str>,
+    /// Display name of the build.
+    pub build: Arc<str>,
+    /// Where the story goes.
+    pub events: Events,
+    /// Where claims go.
+    pub journal: Journal,
+    /// How urgently to stop.
+    pub cancel: Cancel,
+    /// How the user wants steps to behave.
+    pub mode: Mode,
+    prompt: Arc<dyn Prompt>,
+    timings: Mutex<Vec<(String, Duration)>>,
+    last_step: Mutex<String>,
+}
+
+impl Cx {
+    /// The context of one build.
+    pub fn new(
+        run: Arc<str>,
+        build: &str,
+        (events, journal, cancel): (Events, Journal, Cancel),
+        mode: Mode,
+        prompt: Arc<dyn Prompt>,
+    ) -> Self {
+        let (timings, last_step) = (Mutex::default(), Mutex::default());
+        Self { run, build: build.into(), events, journal, cancel, mode, prompt, timings, last_step }
+    }
+
+    /// Runs one step. `work` is called again when the user asks for a retry, so it must be repeatable; what an earlier try made stays in the
+    /// journal and is released with the rest.
+    pub async fn step<T>(&self, name: &str, mut work: impl AsyncFnMut() -> Result<T, Cause>) -> Result<T, StepError> {
+        loop {
+            match self.attempt(name, work()).await? {
+                Ok(value) => {
+                    self.journal_step(name)?;
+                    self.pause(&format!("Pausing after run of step '{name}'. Press enter to continue.")).await?;
+                    return Ok(value);
+                }
+                Err(cause) => match self.choose(name, &cause).await {
+                    Choice::CleanUp => return Err(StepError::Failed(cause)),
+                    Choice::Abort => return Err(StepError::Aborted(cause)),
+                    Choice::Retry => {}
+                },
+            }
+        }
+    }
+
+    async fn attempt<T>(
+        &self,
+        name: &str,
+        work: impl Future<Output = Result<T, Cause>>,
+    ) -> Result<Result<T, Cause>, Cancelled> {
+        *lock(&self.last_step) = name.to_owned();
+        self.events.send(EventKind::StepStarted { step: name.into() });
+        let start = Instant::now();
+        let result = self.cancel.guard(work).await;
+        let elapsed = start.elapsed();
+        lock(&self.timings).push((name.to_owned(), elapsed));
+        let error = match &result {
+            Ok(Ok(_)) => None,
+            Ok(Err(cause)) => Some(chain(cause.as_ref())),
+            Err(cancelled) => Some(cancelled.to_string()),
+        };
+        self.events.send(EventKind::StepFinished { step: name.into(), elapsed, error });
+        result
+    }
+
+    fn journal_step(&self, name: &str) -> Result<(), StepError> {
+        let entry = Entry::Step { build: self.build.to_string(), step: name.into() };
+        self.journal.append(&entry).map_err(|e| StepError::Failed(e.into()))
+    }
+
+    /// With `-debug`, waits for the person at the terminal; without a terminal the pause is skipped, as Packer does.
+    pub async fn pause(&self, question: &str) -> Result<(), Cancelled> {
+        if self.mode.pauses == Pauses::None {
+            return Ok(());
+        }
+        match self.ask(question).await {
+            Err(PromptError::Interrupted) => Err(Cancelled),
+            Ok(_) | Err(PromptError::NoTerminal) => Ok(()),
+        }
+    }
+
+    /// Asks a question; a signal ends it.
+    pub async fn ask(&self, question: &str) -> Result<String, PromptError> {
+        self.cancel.guard(self.prompt.ask(question)).await.unwrap_or(Err(PromptError::Interrupted))
+    }
+
+    async fn choose(&self, name: &str, cause: &Cause) -> Choice {
+        if self.mode.on_error != OnError::Ask || self.cancel.urgency() > Urgency::None {
+            return Choice::CleanUp;
+        }
+        self.events.error(chain(cause.as_ref()));
+        self.events.error(format!("Step \"{name}\" failed"));
+        let question = "[c] Clean up and exit, [a] abort without cleanup, or [r] retry step (build may fail even if retry succeeds)?";
+        loop {
+            let Ok(answer) = self.ask(question).await else { return Choice::CleanUp };
+            match answer.trim().to_ascii_lowercase().as_bytes().first() {
+                None | Some(b'c') => return Choice::CleanUp,
+                Some(b'a') => return Choice::Abort,
+                Some(b'r') => return Choice::Retry,
+                Some(_) => self.events.say(format!("Incorrect input: {:?}", answer.trim())),
+            }
+        }
+    }
+
+    /// Says what a step waits for.
+    pub fn waiting(&self, step: &str, state: &str, percent: Option<u8>) {
+        self.events.send(EventKind::Waiting { step: step.into(), state: state.into(), percent });
+    }
+
+    /// Where the time went so far, in the order in which the steps ended.
+    pub fn timings(&self) -> Vec<(String, Duration)> {
+        lock(&self.timings).clone()
+    }
+
+    /// The step that began last.
+    pub fn last_step(&self) -> String {
+        lock(&self.last_step).clone()
+    }
+}
+
+enum Choice {
+    CleanUp,
+    Abort,
+    Retry,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}

@@ -1,0 +1,121 @@
+//! The one waiter: asks again at a pace until something is so. Nothing else in Kiln sleeps in a loop.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How often to look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Pause after the first look.
+    pub first: Duration,
+    /// What each pause is multiplied by to give the next.
+    pub factor: f64,
+    /// Longest pause.
+    pub longest: Duration,
+}
+
+impl Pace {
+    /// A pace in milliseconds that grows by half each time.
+    pub const fn millis(first: u64, longest: u64) -> Self {
+        Self { first: Duration::from_millis(first), factor: 1.5, longest: Duration::from_millis(longest) }
+    }
+
+    /// A constant pace.
+    pub const fn every(pause: Duration) -> Self {
+        Self { first: pause, factor: 1.0, longest: pause }
+    }
+
+    /// The pause after look number `n` (from 0). Up to a fifth is taken off at random, so that many builds do not look at the same moment.
+    fn pause(&self, n: u32) -> Duration {
+        let grown = self.first.as_secs_f64() * self.factor.powi(n.min(64) as i32);
+        let capped = grown.min(self.longest.as_secs_f64());
+        Duration::from_secs_f64(capped * (0.8 + 0.2 * unit_random()))
+    }
+}
+
+/// A number in 0..1 that differs between calls; it only spreads load, so the hasher's random keys are random enough.
+fn unit_random() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    let bits = RandomState::new().hash_one(0u8) >> 11;
+    bits as f64 / (1u64 << 53) as f64
+}
+
+/// What one look found.
+#[derive(Debug)]
+pub enum Probe<T> {
+    /// It is so.
+    Ready(T),
+    /// Not yet: the state as people call it, and how far it is in percent, when known.
+    NotYet(String, Option<u8>),
+}
+
+/// Why waiting ended without success.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError<E: std::error::Error + 'static> {
+    /// A look found that it can never become so.
+    #[error(transparent)]
+    Hopeless(E),
+    /// Time ran out; the last state seen is named.
+    #[error("timed out after {} s, still {last}", limit.as_secs())]
+    TimedOut { limit: Duration, last: String },
+}
+
+/// Looks until `probe` says ready, fails, or `limit` has passed (`None`: no limit). `tell` hears each state that is not yet the one awaited.
+pub async fn until<T, E: std::error::Error + 'static>(
+    pace: Pace,
+    limit: Option<Duration>,
+    mut probe: impl AsyncFnMut() -> Result<Probe<T>, E>,
+    mut tell: impl FnMut(&str, Option<u8>),
+) -> Result<T, WaitError<E>> {
+    let start = Instant::now();
+    for n in 0.. {
+        let last = match probe().await.map_err(WaitError::Hopeless)? {
+            Probe::Ready(value) => return Ok(value),
+            Probe::NotYet(state, percent) => {
+                tell(&state, percent);
+                state
+            }
+        };
+        let pause = pace.pause(n);
+        if let Some(limit) = limit
+            && start.elapsed() + pause > limit
+        {
+            return Err(WaitError::TimedOut { limit, last });
+        }
+        tokio::time::sleep(pause).await;
+    }
+    unreachable!("the loop only ends by returning")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_until_ready_and_tells_each_state() {
+        let (mut looks, mut told) = (0, Vec::new());
+        let probe = async || {
+            looks += 1;
+            let probe = if looks == 3 { Probe::Ready(looks) } else { Probe::NotYet(format!("s{looks}"), None) };
+            Ok::<_, std::io::Error>(probe)
+        };
+        let value = until(Pace::millis(10, 100), None, probe, |state, _| told.push(state.to_owned())).await;
+        assert_eq!((value.unwrap(), told), (3, vec!["s1".to_owned(), "s2".to_owned()]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_out_names_the_last_state() {
+        let probe = async || Ok::<_, std::io::Error>(Probe::<()>::NotYet("pending".into(), None));
+        let limit = Some(Duration::from_secs(5));
+        let error = until(Pace::millis(10, 1000), limit, probe, |_, _| ()).await.unwrap_err();
+        assert_eq!(error.to_string(), "timed out after 5 s, still pending");
+    }
+
+    #[test]
+    fn pauses_grow_to_the_longest() {
+        let pace = Pace::millis(100, 1000);
+        assert!(pace.pause(0) <= Duration::from_millis(100));
+        assert!(pace.pause(1000) <= Duration::from_secs(1) && pace.pause(1000) >= Duration::from_millis(800));
+    }
+}

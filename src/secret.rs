@@ -1,0 +1,78 @@
+//! Values that must never be shown, and the registry by which reporters mask them wherever they turn up.
+
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+/// What stands in the place of a secret in everything a person or a log sees.
+pub const MASK: &str = "<sensitive>";
+
+/// A value that formats as [`MASK`]. The only way to the value is [`Secret::reveal`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret<T>(T);
+
+impl<T> Secret<T> {
+    /// Wraps a value.
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value itself: call it only where it leaves for its purpose (a request, a key parser).
+    pub fn reveal(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+impl<T> fmt::Display for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// The texts to mask in output. Clones share one registry.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<RwLock<Vec<String>>>);
+
+impl Secrets {
+    /// Registers a text. Empty texts are ignored: masking them would mangle everything.
+    pub fn register(&self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let mut texts = self.0.write().unwrap_or_else(|e| e.into_inner());
+        if !texts.iter().any(|known| known == text) {
+            texts.push(text.to_owned());
+        }
+    }
+
+    /// All registered texts, in the order of registration.
+    pub fn texts(&self) -> Vec<String> {
+        self.0.read().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_never_format() {
+        let secret = Secret::new("hunter2".to_owned());
+        assert_eq!(format!("{secret} {secret:?}"), "<sensitive> <sensitive>");
+        assert_eq!(secret.reveal(), "hunter2");
+    }
+
+    #[test]
+    fn registry_ignores_empty_and_repeated_texts() {
+        let secrets = Secrets::default();
+        for text in ["", "a", "a", "b"] {
+            secrets.register(text);
+        }
+        assert_eq!(secrets.texts(), ["a", "b"]);
+    }
+}
