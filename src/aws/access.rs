@@ -3,7 +3,7 @@
 use crate::secret::Secret;
 
 /// The access options of a template (packer-amazon.md section 1.1), resolved no further.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Access {
     /// Region; the SDK's own resolution applies when there is none.
     pub region: Option<String>,
@@ -24,7 +24,7 @@ pub struct Access {
 }
 
 /// A role to assume.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Role {
     /// Its ARN.
     pub arn: String,

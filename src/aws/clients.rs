@@ -65,6 +65,17 @@ impl Aws {
         &self.region
     }
 
+    /// True when EC2's endpoint is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        let configured = || self.config.service_config().and_then(|config| endpoint_variable(config));
+        let url = match &self.local {
+            Some(local) => Some(local.url.clone()),
+            None => self.access.ec2_endpoint.clone().or_else(configured),
+        };
+        let host = url.as_deref().and_then(|url| url.split("://").nth(1)).unwrap_or_default();
+        ["127.", "localhost", "[::1]"].iter().any(|prefix| host.starts_with(prefix))
+    }
+
     /// The configuration, for clients of other services.
     pub fn config(&self) -> &SdkConfig {
         &self.config
@@ -110,6 +121,17 @@ impl Aws {
             local: self.local.as_ref().map(|local| local.directory.clone()).unwrap_or_default(),
         }
     }
+}
+
+/// `AWS_ENDPOINT_URL_EC2` and its like, as the SDK itself resolves them.
+fn endpoint_variable(config: &dyn aws_types::service_config::LoadServiceConfig) -> Option<String> {
+    let key = aws_types::service_config::ServiceConfigKey::builder()
+        .service_id("ec2")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    config.load_config(key)
 }
 
 async fn load(access: &Access, local: Option<&LocalEndpoint>) -> SdkConfig {

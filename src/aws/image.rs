@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use aws_sdk_ec2::config::retry::RetryConfig;
-use aws_sdk_ec2::types::{BlockDeviceMapping, Filter, ResourceType, TagSpecification};
+use aws_sdk_ec2::types::{Filter, ResourceType, TagSpecification};
 
 use crate::engine::wait::{Probe, until};
 
 use super::batch::Batch;
 use super::clients::Ec2;
+use super::device::{BlockDevice, sdk_devices};
 use super::error::{Error, Kind};
 use super::repeat::{create, repeat};
 use super::tags::{RUN, Tags, specification};
@@ -71,7 +72,7 @@ pub struct NewImage {
     /// The image's name, unique in the region.
     pub name: String,
     /// Extra or changed block devices.
-    pub devices: Vec<BlockDeviceMapping>,
+    pub devices: Vec<BlockDevice>,
     /// Tags of the image, the run's included.
     pub tags: Tags,
     /// Tags of its snapshots, the run's included.
@@ -113,7 +114,7 @@ async fn request(ec2: &Ec2, new: &NewImage, tags: Vec<TagSpecification>) -> Resu
         .create_image()
         .instance_id(&new.instance)
         .name(&new.name)
-        .set_block_device_mappings((!new.devices.is_empty()).then(|| new.devices.clone()))
+        .set_block_device_mappings(sdk_devices(&new.devices))
         .set_tag_specifications((!tags.is_empty()).then_some(tags))
         .customize()
         .config_override(aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::types::{
-    BlockDeviceMapping, Filter, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
+    CreditSpecificationRequest, Filter, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
     InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceNetworkInterfaceSpecification, InstanceType,
     Placement, ResourceType, ShutdownBehavior, TagSpecification, Tenancy,
 };
@@ -13,6 +13,7 @@ use crate::engine::wait::{Probe, until};
 
 use super::batch::Batch;
 use super::clients::Ec2;
+use super::device::{BlockDevice, sdk_devices};
 use super::error::{Error, Kind};
 use super::repeat::{create, repeat};
 use super::tags::{BUILD, RUN, Tags, specification};
@@ -85,12 +86,14 @@ pub struct Launch {
     pub user_data: Option<String>,
     /// EBS optimisation.
     pub ebs_optimized: Option<bool>,
+    /// CPU credits of burstable types: `standard` or `unlimited`.
+    pub cpu_credits: Option<String>,
     /// What a power-off inside the guest does: `stop` or `terminate`.
     pub shutdown: Option<String>,
     /// Metadata options.
     pub metadata: Metadata,
     /// Block devices.
-    pub devices: Vec<BlockDeviceMapping>,
+    pub devices: Vec<BlockDevice>,
     /// Tags of the instance and its network interface, the run's included.
     pub tags: Tags,
     /// Tags of its volumes, the run's included.
@@ -116,11 +119,12 @@ async fn run(ec2: &Ec2, spec: &Launch) -> Result<String, Error> {
         .set_key_name(spec.key.clone())
         .set_user_data(spec.user_data.clone())
         .set_ebs_optimized(spec.ebs_optimized)
+        .set_credit_specification(credits(spec))
         .set_placement(placement(spec))
         .set_iam_instance_profile(profile(spec))
         .set_instance_initiated_shutdown_behavior(spec.shutdown.as_deref().map(ShutdownBehavior::from))
         .set_metadata_options(metadata(&spec.metadata))
-        .set_block_device_mappings((!spec.devices.is_empty()).then(|| spec.devices.clone()))
+        .set_block_device_mappings(sdk_devices(&spec.devices))
         .set_tag_specifications(Some(tag_specifications(spec)));
     // EC2 takes the public-address choice only on a network interface, and then group and subnet must be there, too.
     request = match (spec.public_ip, &spec.subnet) {
@@ -141,6 +145,11 @@ async fn run(ec2: &Ec2, spec: &Launch) -> Result<String, Error> {
     let id = made.instances().first().and_then(|instance| instance.instance_id());
     let missing = || Error::new("RunInstances", &spec.image, Kind::NoReply, "the reply names no instance");
     id.map(str::to_owned).ok_or_else(missing)
+}
+
+fn credits(spec: &Launch) -> Option<CreditSpecificationRequest> {
+    let credits = spec.cpu_credits.as_ref()?;
+    Some(CreditSpecificationRequest::builder().cpu_credits(credits).build())
 }
 
 fn placement(spec: &Launch) -> Option<Placement> {

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod batch;
 pub mod clients;
+pub mod device;
 pub mod error;
 pub mod identity;
 pub mod image;
@@ -13,6 +14,7 @@ pub mod image_filter;
 pub mod instance;
 pub mod key_pair;
 pub mod network;
+pub mod own_address;
 pub mod release;
 pub mod repeat;
 pub mod security_group;

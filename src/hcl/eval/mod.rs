@@ -1,0 +1,192 @@
+//! Evaluation of expressions.
+//!
+//! Total: every fault is a diagnostic with its place, and independent faults of one expression are all found. Unknown
+//! values make what depends on them unknown; sensitive values make what is made from them sensitive.
+
+mod access;
+mod call;
+mod collections;
+mod nowhere;
+mod operators;
+mod scope;
+mod template;
+
+use super::ast::{Conditional, Expr, ExprKind};
+use super::convert::{ConvertError, convert};
+use super::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
+use super::types::{Type, unify};
+use super::value::Value;
+
+pub use call::{RenderError, render_template};
+pub use scope::{Scope, Variables};
+
+/// The value of an expression.
+pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Value, Diagnostics> {
+    let mut evaluator = Evaluator::default();
+    evaluator.eval(expr, scope).map_err(|Failed| evaluator.diagnostics)
+}
+
+/// The value of an expression, converted to a type.
+pub fn evaluate_as(expr: &Expr, ty: &Type, scope: &Scope<'_>) -> Result<Value, Diagnostics> {
+    let value = evaluate(expr, scope)?;
+    convert(&value, ty).map_err(|error| {
+        Diagnostic::error("Unsuitable value type", format!("Unsuitable value: {error}.")).at(&expr.span).into()
+    })
+}
+
+/// An expression failed; the diagnostics say why.
+struct Failed;
+
+/// Collects the faults of one expression.
+#[derive(Default)]
+struct Evaluator {
+    diagnostics: Diagnostics,
+}
+
+type Evaluated<T = Value> = Result<T, Failed>;
+
+impl Evaluator {
+    fn fail<T>(&mut self, span: &Span, summary: &str, detail: impl Into<String>) -> Evaluated<T> {
+        self.fail_with(Diagnostic::error(summary, detail).at(span))
+    }
+
+    fn fail_with<T>(&mut self, diagnostic: Diagnostic) -> Evaluated<T> {
+        self.diagnostics.push(diagnostic);
+        Err(Failed)
+    }
+
+    fn eval(&mut self, expr: &Expr, scope: &Scope<'_>) -> Evaluated {
+        match &expr.kind {
+            ExprKind::Literal(value) => Ok(value.clone()),
+            ExprKind::Template(parts) => self.template(parts, scope),
+            ExprKind::Tuple(items) => self.all(items, scope).map(Value::tuple),
+            ExprKind::Object(items) => self.object(items, scope),
+            ExprKind::Parenthesis(inner) => self.eval(inner, scope),
+            ExprKind::Variable(name) => self.variable(name, &expr.span, scope),
+            ExprKind::SplatElement => self.variable(scope::SPLAT_ELEMENT, &expr.span, scope),
+            ExprKind::Conditional(conditional) => self.conditional(conditional, &expr.span, scope),
+            ExprKind::Call(call) => self.call(call, &expr.span, scope),
+            ExprKind::Attribute(inner, member) => {
+                let value = self.eval(inner, scope)?;
+                self.attribute(&value, member)
+            }
+            ExprKind::Index(inner, key) => {
+                let (value, key_value) = self.both(inner, key, scope)?;
+                self.index(&value, &key_value, &key.span)
+            }
+            ExprKind::Splat(inner, each) => {
+                let value = self.eval(inner, scope)?;
+                self.splat(&value, each, scope)
+            }
+            ExprKind::Unary(operator, operand) => self.unary(*operator, operand, scope),
+            ExprKind::Binary(left, operator, right) => self.binary(left, *operator, right, &expr.span, scope),
+            ExprKind::For(parts) => self.for_expr(parts, scope),
+        }
+    }
+
+    /// Evaluates all, so that the faults of all are found.
+    fn all(&mut self, exprs: &[Expr], scope: &Scope<'_>) -> Evaluated<Vec<Value>> {
+        let values: Vec<Evaluated> = exprs.iter().map(|expr| self.eval(expr, scope)).collect();
+        values.into_iter().collect()
+    }
+
+    fn both(&mut self, left: &Expr, right: &Expr, scope: &Scope<'_>) -> Evaluated<(Value, Value)> {
+        let (left, right) = (self.eval(left, scope), self.eval(right, scope));
+        Ok((left?, right?))
+    }
+
+    /// Evaluates without keeping the faults.
+    fn quietly<T>(&mut self, run: impl FnOnce(&mut Self) -> Evaluated<T>) -> Result<T, Diagnostics> {
+        let mut inner = Self::default();
+        run(&mut inner).map_err(|Failed| inner.diagnostics)
+    }
+
+    fn variable(&mut self, name: &str, span: &Span, scope: &Scope<'_>) -> Evaluated {
+        if let Some(value) = scope.get(name) {
+            return Ok(value.clone());
+        }
+        if scope.variables() == Variables::Refused {
+            return self.fail(span, "Variables not allowed", "Variables may not be used here.");
+        }
+        let hint = did_you_mean(name, scope.names());
+        self.fail_with(
+            Diagnostic::error("Unknown variable", format!("There is no variable named \"{name}\"."))
+                .at(span)
+                .hint(hint),
+        )
+    }
+
+    /// A known bool; none if it is unknown.
+    fn condition(&mut self, value: &Value, span: &Span) -> Evaluated<Option<bool>> {
+        if value.is_null() {
+            let detail = "The condition value is null. Conditions must either be true or false.";
+            return self.fail(span, "Null condition", detail);
+        }
+        match convert(value, &Type::Bool) {
+            Ok(value) => Ok(value.as_bool()),
+            Err(_) => self.fail(span, "Incorrect condition type", "The condition expression must be of type bool."),
+        }
+    }
+
+    /// Only the branch that is taken must succeed; the other one's type counts if it has one.
+    fn conditional(&mut self, conditional: &Conditional, span: &Span, scope: &Scope<'_>) -> Evaluated {
+        let condition = self.eval(&conditional.condition, scope)?;
+        let chosen = self.condition(&condition, &conditional.condition.span)?;
+        let result = match chosen {
+            Some(true) => self.branch(&conditional.yes, &conditional.no, span, scope, Order::Straight)?,
+            Some(false) => self.branch(&conditional.no, &conditional.yes, span, scope, Order::Swapped)?,
+            None => self.undecided(conditional, scope)?,
+        };
+        Ok(result.sensitive_like([&condition]))
+    }
+
+    fn branch(&mut self, taken: &Expr, other: &Expr, span: &Span, scope: &Scope<'_>, order: Order) -> Evaluated {
+        let value = self.eval(taken, scope)?;
+        let Ok(other) = self.quietly(|inner| inner.eval(other, scope)) else { return Ok(value) };
+        let types = [value.ty(), other.ty()];
+        if let Some(Ok(converted)) = unify(&types).map(|ty| convert(&value, &ty)) {
+            return Ok(converted);
+        }
+        let [taken, other] = types;
+        let (yes, no) = if order == Order::Straight { (taken, other) } else { (other, taken) };
+        let detail = format!(
+            "The true and false result expressions must have consistent types. The 'true' value is {}, but the 'false' \
+             value is {}.",
+            yes.kind(),
+            no.kind()
+        );
+        self.fail(span, "Inconsistent conditional result types", detail)
+    }
+
+    /// The condition is unknown: so is the result, and its type if the branches do not agree.
+    fn undecided(&mut self, conditional: &Conditional, scope: &Scope<'_>) -> Evaluated {
+        let yes = self.quietly(|inner| inner.eval(&conditional.yes, scope));
+        let no = self.quietly(|inner| inner.eval(&conditional.no, scope));
+        let ty = match (yes, no) {
+            (Ok(yes), Ok(no)) => {
+                let ty = unify(&[yes.ty(), no.ty()]).unwrap_or(Type::Dynamic);
+                return Ok(Value::unknown(ty).sensitive_like([&yes, &no]));
+            }
+            (Ok(value), Err(_)) | (Err(_), Ok(value)) => value.ty(),
+            (Err(first), Err(_)) => {
+                self.diagnostics.extend(first);
+                return Err(Failed);
+            }
+        };
+        Ok(Value::unknown(ty))
+    }
+
+    fn converted(&mut self, result: Result<Value, ConvertError>, span: &Span, summary: &str, what: &str) -> Evaluated {
+        result.or_else(|error| self.fail(span, summary, format!("{what}: {error}.")))
+    }
+}
+
+/// Whether the branch taken is the one for true.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Straight,
+    Swapped,
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,95 @@
+//! What names mean where an expression stands.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::super::functions::{Allowed, Host};
+use super::super::value::Value;
+use super::nowhere::Nowhere;
+
+/// The element that the rest of a splat is applied to; no identifier, so it hides nothing.
+pub(super) const SPLAT_ELEMENT: &str = "*";
+
+/// Names and functions that expressions can use.
+pub struct Scope<'a> {
+    parent: Option<&'a Scope<'a>>,
+    values: BTreeMap<String, Value>,
+    host: &'a dyn Host,
+    allowed: &'a Allowed,
+    variables: Variables,
+}
+
+/// Whether expressions may name variables at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variables {
+    /// They may; an unknown name is an error.
+    Allowed,
+    /// They may not, and the error says so.
+    Refused,
+}
+
+static NOWHERE: Nowhere = Nowhere;
+static NO_FUNCTIONS: Allowed = Allowed::None;
+static ALL_FUNCTIONS: LazyLock<Allowed> = LazyLock::new(|| Allowed::Except(Vec::new()));
+
+impl<'a> Scope<'a> {
+    /// A scope with these root names and all functions.
+    pub fn new(host: &'a dyn Host, values: BTreeMap<String, Value>) -> Self {
+        Self { parent: None, values, host, allowed: &ALL_FUNCTIONS, variables: Variables::Allowed }
+    }
+
+    /// The scope of literal expressions: no variables, no functions, no world outside.
+    pub fn literal() -> Scope<'static> {
+        Scope {
+            parent: None,
+            values: BTreeMap::new(),
+            host: &NOWHERE,
+            allowed: &NO_FUNCTIONS,
+            variables: Variables::Refused,
+        }
+    }
+
+    /// The scope with other functions.
+    #[must_use]
+    pub fn with_functions(self, allowed: &'a Allowed) -> Self {
+        Self { allowed, ..self }
+    }
+
+    /// The scope where naming a variable that is not in it is called forbidden, or unknown.
+    #[must_use]
+    pub fn with_variables(self, variables: Variables) -> Self {
+        Self { variables, ..self }
+    }
+
+    /// A scope inside this one with more names; they hide this one's.
+    pub fn child(&'a self, values: BTreeMap<String, Value>) -> Scope<'a> {
+        Scope { parent: Some(self), values, host: self.host, allowed: self.allowed, variables: self.variables }
+    }
+
+    /// The value of a root name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name).or_else(|| self.parent?.get(name))
+    }
+
+    /// All root names, for suggestions.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = self.parent.map(Scope::names).unwrap_or_default();
+        names.extend(self.values.keys().map(String::as_str).filter(|name| *name != SPLAT_ELEMENT));
+        names
+    }
+
+    /// The world outside.
+    pub fn host(&self) -> &'a dyn Host {
+        self.host
+    }
+
+    /// The functions that may be called.
+    pub fn allowed(&self) -> &'a Allowed {
+        self.allowed
+    }
+
+    /// Whether variables may be named.
+    pub fn variables(&self) -> Variables {
+        self.variables
+    }
+}

@@ -1,0 +1,169 @@
+//! The parser's errors in the language's words.
+
+use crate::hcl::diagnostics::{Diagnostic, FileId, Span};
+
+/// A syntax error at a place, from the parser's message and from what stands there.
+pub(super) fn explain(file: FileId, text: &str, at: usize, message: &str) -> Diagnostic {
+    let at = at.min(text.len());
+    let rest = text.get(at..).unwrap_or_default();
+    let (summary, detail) = by_message(message).or_else(|| by_text(text, at)).unwrap_or_else(|| by_rest(rest, message));
+    let length = rest.chars().next().map_or(0, char::len_utf8);
+    Diagnostic::error(summary, detail).at(&Span::new(file, at..at + length))
+}
+
+/// A text without any expression.
+pub(super) fn missing_expression(file: FileId, text: &str) -> Option<Diagnostic> {
+    let mut rest = text.trim_start();
+    loop {
+        rest = match rest.get(..2) {
+            _ if rest.starts_with('#') => rest.split_once('\n').map_or("", |(_, rest)| rest),
+            Some("//") => rest.split_once('\n').map_or("", |(_, rest)| rest),
+            Some("/*") => rest.split_once("*/").map_or("", |(_, rest)| rest),
+            _ => break,
+        }
+        .trim_start();
+    }
+    rest.is_empty().then(|| {
+        Diagnostic::error("Missing expression", "Expected the start of an expression, but found the end of the text.")
+            .at(&Span::new(file, text.len()..text.len()))
+    })
+}
+
+/// What the parser says clearly.
+fn by_message(message: &str) -> Option<(&'static str, String)> {
+    let is = |part: &str| message.contains(part);
+    let (summary, detail) = if is("nesting depth") {
+        ("Too many nested levels", "Blocks, expressions and templates can be nested at most 64 levels deep.")
+    } else if is("chained binary operators") {
+        ("Expression too long", "At most 128 operators can follow each other; put parts of the expression into locals.")
+    } else if is("heredoc end delimiter") {
+        ("Unterminated heredoc", "The word that starts the heredoc must stand alone on a line to end it.")
+    } else if is("invalid escape sequence") {
+        (
+            "Invalid escape sequence",
+            "After a backslash only n, r, t, \", \\, u and U are allowed. For a backslash itself, write two.",
+        )
+    } else if is("hex code") {
+        ("Invalid escape sequence", "\\u takes four hexadecimal digits and \\U eight, of an existing character.")
+    } else if is("redefined object key") {
+        ("Duplicate object key", "The object has this key twice.")
+    } else if is("redefined attribute") {
+        ("Attribute redefined", "The body has this attribute twice.")
+    } else if is("object value assignment") {
+        ("Missing value in object", "After an object's key, = and a value are expected.")
+    } else if is("traversal operator") {
+        ("Invalid attribute name", "An attribute name, an index or * is expected after a dot.")
+    } else {
+        return None;
+    };
+    Some((summary, detail.to_owned()))
+}
+
+/// What the character at the place tells.
+fn by_text(text: &str, at: usize) -> Option<(&'static str, String)> {
+    let rest = text.get(at..)?;
+    let line = rest.lines().next().unwrap_or_default();
+    let before = text[..at].rsplit('\n').next().unwrap_or_default();
+    let (summary, detail) = match rest.chars().next() {
+        None if in_string(before) => {
+            ("Unterminated string", "No closing quote was found on the string's line.".to_owned())
+        }
+        None => ("Unexpected end", "The text ends in the middle of an expression or block.".to_owned()),
+        Some('\'') => {
+            ("Invalid character", "Single quotes are not valid. Use double quotes (\") around strings.".to_owned())
+        }
+        Some(';') => (
+            "Invalid character",
+            "A semicolon is not valid. Use line breaks between arguments and blocks, and commas between items."
+                .to_owned(),
+        ),
+        Some('`') => ("Invalid character", "A back-quote is not valid. Use a heredoc for text over several lines.".into()),
+        Some('\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}') => {
+            ("Invalid character", "Typographic quotes are not valid. Use straight double quotes (\").".into())
+        }
+        Some('"') if in_string(before) && before.contains("${") => (
+            "Unclosed template interpolation",
+            "There is no closing brace for the ${ before the end of the string. Write $${ for a literal ${.".to_owned(),
+        ),
+        Some('"') if !closes(line) => ("Unterminated string", "No closing quote was found on the string's line.".into()),
+        _ if line.starts_with('"') && (line.contains("${") || line.contains("%{"))
+            || line.starts_with("%{")
+            || line.starts_with("${") => (
+            "Invalid template",
+            "The string's template is not well-formed: check that every ${ and %{ is closed, and that every if and for \
+             has its endif or endfor. Write $${ and %%{ for a literal ${ and %{."
+                .to_owned(),
+        ),
+        Some(c) if "&|".contains(c) && !before.ends_with(c) => {
+            ("Unsupported operator", format!("There is no {c} operator. Did you mean {c}{c}?"))
+        }
+        _ => return None,
+    };
+    Some((summary, detail))
+}
+
+/// Whether a string that starts the line ends on it.
+fn closes(line: &str) -> bool {
+    let mut escaped = false;
+    line.chars().skip(1).any(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })
+}
+
+/// Whether every parenthesis is closed; those in strings count too, which at worst gives a less fitting message.
+pub(super) fn is_balanced(text: &str) -> bool {
+    text.matches('(').count() == text.matches(')').count()
+}
+
+/// Whether a string is open where the line's beginning ends.
+fn in_string(before: &str) -> bool {
+    let mut escaped = false;
+    let quotes = before.chars().filter(|c| {
+        let counts = *c == '"' && !escaped;
+        escaped = *c == '\\' && !escaped;
+        counts
+    });
+    quotes.count() % 2 == 1
+}
+
+/// What is there and what the parser would rather have.
+fn by_rest(rest: &str, message: &str) -> (&'static str, String) {
+    let found = match rest.chars().next() {
+        Some('\n' | '\r') => "a line break".to_owned(),
+        Some(c) if c.is_alphanumeric() || c == '_' => {
+            let part = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '-');
+            format!("{:?}", rest.chars().take_while(part).take(40).collect::<String>())
+        }
+        Some(c) => format!("{:?}", c.to_string()),
+        None => "the end of the text".to_owned(),
+    };
+    let expected = message.strip_prefix("expected ").or(message.split_once("; expected ").map(|(_, rest)| rest));
+    let summary = match message {
+        _ if message.contains("invalid expression") => {
+            return ("Invalid expression", format!("Expected the start of an expression, but found {found}."));
+        }
+        "expected `]`" => {
+            return ("Missing item separator", format!("Expected a comma or ] after the item, but found {found}."));
+        }
+        _ if message.contains("invalid structure") && rest.trim_start().starts_with('{') => {
+            let detail = "The opening brace of a block must stand on the line of the block's type and labels.";
+            return ("Invalid block definition", detail.to_owned());
+        }
+        _ if message.contains("structure") || message.contains("block body") => "Invalid argument or block",
+        _ if message.contains("object") => "Invalid object",
+        _ => "Invalid syntax",
+    };
+    let detail = match expected {
+        None => format!("Unexpected {found} here."),
+        Some(expected) => {
+            let expected = expected
+                .replace("`\\n`", "a line break")
+                .replace("newline", "a line break")
+                .replace("eof", "the end of the file");
+            format!("Expected {expected}, but found {found}.")
+        }
+    };
+    (summary, detail)
+}

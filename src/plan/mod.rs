@@ -1,0 +1,162 @@
+//! What to do, as data: the result of reading a template. The engine never sees the language.
+
+pub mod legacy;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::hcl::ast;
+use crate::hcl::body::{EvaluatedBody, evaluate_body};
+use crate::hcl::diagnostics::{Diagnostics, Sources, Span};
+use crate::hcl::eval::Scope;
+use crate::hcl::functions::{Allowed, Host};
+use crate::hcl::Value;
+
+/// A whole configuration, ready to run.
+#[derive(Clone, Default)]
+pub struct Plan {
+    /// The selected builds, in the order in which they start.
+    pub builds: Vec<BuildPlan>,
+    /// What `inspect` shows.
+    pub overview: Overview,
+    /// Texts that must be masked in output.
+    pub sensitive: Vec<String>,
+    /// The source files, for diagnostics found later.
+    pub sources: Arc<Sources>,
+}
+
+/// The parts of a configuration, as `inspect` lists them.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// Input variables by name.
+    pub variables: Vec<(String, Value)>,
+    /// Locals by name.
+    pub locals: Vec<(String, Value)>,
+    /// Build blocks in order.
+    pub builds: Vec<BuildOverview>,
+}
+
+/// One build block, as `inspect` lists it.
+#[derive(Clone, Debug, Default)]
+pub struct BuildOverview {
+    /// Its name; empty when it has none.
+    pub name: String,
+    /// Its description; empty when it has none.
+    pub description: String,
+    /// Its sources, `type.name`.
+    pub sources: Vec<String>,
+    /// Its provisioners, `type` or `type.name`.
+    pub provisioners: Vec<String>,
+    /// Its post-processors by chain.
+    pub post_processors: Vec<Vec<String>>,
+}
+
+/// One source of one build block.
+#[derive(Clone)]
+pub struct BuildPlan {
+    /// Display name: `build.type.name` or `type.name`.
+    pub name: String,
+    /// The build block's own name; empty when it has none.
+    pub block_name: String,
+    /// Type of the source, `amazon-ebs` for one.
+    pub source_type: String,
+    /// Name under which the source was declared; `PACKER_BUILD_NAME`.
+    pub source_name: String,
+    /// Name of this use of the source; differs from the declared one when the build renames it.
+    pub use_name: String,
+    /// The source's options.
+    pub source: EvaluatedBody,
+    /// Where the source block is.
+    pub span: Span,
+    /// The provisioners that apply to this source, in order.
+    pub provisioners: Vec<ProvisionerSpec>,
+    /// What runs when provisioning failed.
+    pub error_cleanup: Option<ProvisionerSpec>,
+    /// The post-processors that apply to this source, by chain.
+    pub post_processors: Vec<Vec<PostProcessorSpec>>,
+}
+
+/// One provisioner of one build.
+#[derive(Clone)]
+pub struct ProvisionerSpec {
+    /// Its type, `shell` for one.
+    pub kind: String,
+    /// Its name; empty when it has none.
+    pub name: String,
+    /// Pause before each attempt.
+    pub pause_before: Duration,
+    /// Attempts after the first one.
+    pub max_retries: u32,
+    /// Longest time of one attempt.
+    pub timeout: Option<Duration>,
+    /// What a failure does to the build.
+    pub on_failure: OnFailure,
+    /// Its options, still to be evaluated.
+    pub options: Pending,
+}
+
+/// What a provisioner's failure does to its build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The build fails.
+    #[default]
+    Fail,
+    /// It is reported and the build goes on (`continue_on_error`).
+    Continue,
+}
+
+/// One post-processor of one build.
+#[derive(Clone)]
+pub struct PostProcessorSpec {
+    /// Its type, `manifest` for one.
+    pub kind: String,
+    /// Its name; empty when it has none.
+    pub name: String,
+    /// What the template says of keeping the artifact it gets; the post-processor decides when unset.
+    pub keep_input: Option<bool>,
+    /// Its options, still to be evaluated.
+    pub options: Pending,
+}
+
+/// A block whose options name things that are only known while the build runs (`build.ID`).
+#[derive(Clone)]
+pub struct Pending {
+    /// The block's body, its common attributes taken out.
+    pub body: Arc<ast::Body>,
+    /// Attributes that replace those of the body (`override`).
+    pub replaced: Option<Value>,
+    /// The names it may use, all but `build`.
+    pub names: Arc<BTreeMap<String, Value>>,
+    /// The build block's name, `build.name`.
+    pub block_name: String,
+    /// Where the block is.
+    pub span: Span,
+    /// The world that functions see.
+    pub host: Arc<dyn Host>,
+}
+
+/// The names that `build.NAME` knows before a build runs; each is `<unknown>` then (packer-core.md section 2.12).
+pub const BUILD_VALUES: [&str; 13] = [
+    "ID", "Host", "Port", "User", "Password", "ConnType", "PackerRunUUID", "PackerHTTPPort", "PackerHTTPIP",
+    "PackerHTTPAddr", "SSHPublicKey", "SSHPrivateKey", "WinRMPassword",
+];
+
+impl Pending {
+    /// Evaluates the options with the facts known so far: `build.NAME` by name. Names of [`BUILD_VALUES`] and `more` that `facts` lacks are the text `<unknown>`.
+    pub fn evaluate(&self, facts: &BTreeMap<String, Value>, more: &[&str]) -> (EvaluatedBody, Diagnostics) {
+        let placeholders = BUILD_VALUES.iter().chain(more).map(|name| ((*name).to_owned(), Value::string("<unknown>")));
+        let mut build: BTreeMap<String, Value> = placeholders.collect();
+        build.extend(facts.clone());
+        build.insert("name".into(), Value::string(&self.block_name));
+        let mut names = (*self.names).clone();
+        names.insert("build".into(), Value::object(build));
+        let allowed = Allowed::Except(vec!["env"]);
+        let scope = Scope::new(self.host.as_ref(), names).with_functions(&allowed);
+        let (mut body, diagnostics) = evaluate_body(&self.body, &scope);
+        if let Some(replaced) = self.replaced.as_ref().and_then(Value::as_mapping) {
+            body.replace(replaced, &self.span);
+        }
+        (body, diagnostics)
+    }
+}

@@ -1,0 +1,293 @@
+//! `shell`: runs scripts on the machine.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::communicator::{Error, Exit};
+use crate::engine::Cause;
+use crate::engine::wait::{Pace, Probe, WaitError, until};
+use crate::hcl::body::EvaluatedBody;
+use crate::hcl::decode::decode;
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::duration::GoDuration;
+
+use crate::scripts::{Source, environment, inline_text, joined, random_number, refused};
+
+use super::{Context, Kind, Provisioner};
+
+/// The kind.
+pub const KIND: Kind =
+    Kind { name: "shell", deferred: &["execute_command"], prepare, schema: || schemars::schema_for!(Options) };
+
+/// How long an upload or a lost connection is tried again, unless the template says otherwise.
+const START_RETRY: Duration = Duration::from_secs(5 * 60);
+/// Pace of those tries. Packer looks every 2 s; a guest that comes back is noticed sooner here.
+const PACE: Pace = Pace::millis(100, 2000);
+
+/// Runs shell scripts on the machine that is built.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Options {
+    /// Commands, joined to one script.
+    inline: Vec<String>,
+    /// A local script.
+    script: Option<String>,
+    /// Local scripts, run in order.
+    scripts: Vec<String>,
+    /// Exit codes that count as success; 0 when unset.
+    valid_exit_codes: Vec<u32>,
+    /// Variables as `KEY=value`.
+    environment_vars: Vec<String>,
+    /// Variables by name; they win over `environment_vars`.
+    env: BTreeMap<String, String>,
+    /// How one variable is written: a format that takes key and value.
+    env_var_format: Option<String>,
+    /// Writes the variables to a file on the machine that the script is run after, instead of before its command.
+    use_env_var_file: bool,
+    /// Uploads scripts byte for byte; otherwise CRLF becomes LF.
+    binary: bool,
+    /// Folder on the machine that scripts are uploaded to; `/tmp` when unset.
+    remote_folder: Option<String>,
+    /// File name on the machine; a random one when unset.
+    remote_file: Option<String>,
+    /// Whole path on the machine; wins over folder and file.
+    remote_path: Option<String>,
+    /// The command that runs a script: `{{ .Path }}`, `{{ .Vars }}` and `{{ .EnvVarFile }}` are known.
+    execute_command: Option<String>,
+    /// First line of an inline script, without `#!`.
+    inline_shebang: Option<String>,
+    /// How long an upload that fails or a lost connection is tried again; 5 minutes when unset.
+    start_retry_timeout: Option<GoDuration>,
+    /// Leaves the scripts on the machine.
+    skip_clean: bool,
+    /// Takes a lost connection during the script for success (a reboot).
+    expect_disconnect: bool,
+    /// Pause after success.
+    pause_after: Option<GoDuration>,
+}
+
+fn prepare(body: &EvaluatedBody) -> Result<Box<dyn Provisioner>, Diagnostics> {
+    let options = decode::<Options>(body)?;
+    let mut problems = options.source().problems();
+    let malformed = environment::malformed(&options.environment_vars);
+    problems.extend(malformed.map(|pair| format!("Environment variable not in format 'key=value': {pair}")));
+    if problems.is_empty() {
+        return Ok(Box::new(options));
+    }
+    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+}
+
+/// Why the script did not succeed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Exit(String),
+    #[error("Script disconnected unexpectedly. If you expected your script to disconnect, i.e. from a restart, you can try adding `\"expect_disconnect\": true` or `\"valid_exit_codes\": [0, 2300218]` to the shell provisioner parameters.")]
+    Disconnected,
+    #[error("Error uploading script")]
+    Upload(#[source] Error),
+    #[error("read script {path}")]
+    Read { path: String, source: std::io::Error },
+    #[error("Error removing temporary script at {path}")]
+    Clean { path: String, source: Cause },
+}
+
+#[async_trait(?Send)]
+impl Provisioner for Options {
+    async fn provision(&self, context: &Context<'_>) -> Result<(), Cause> {
+        let variables =
+            environment::variables((context.build_name, context.build_type), &self.environment_vars, &self.env);
+        let default = if self.use_env_var_file { "export %s='%s'\n" } else { "%s='%s' " };
+        let variables = environment::formatted(&variables, self.env_var_format.as_deref().unwrap_or(default));
+        let env_file = self.upload_variables(context, &variables).await?;
+        for script in self.scripts()? {
+            context.events().say(format!("Provisioning with shell script: {}", script.label));
+            self.run_script(context, &script, &variables, env_file.as_deref()).await?;
+        }
+        if let (Some(file), false) = (&env_file, self.skip_clean) {
+            self.remove(context, file).await?;
+        }
+        if let Some(pause) = self.pause_after.map(Duration::from).filter(|pause| !pause.is_zero()) {
+            context.events().say(format!("Pausing {} after this provisioner...", GoDuration::from(pause)));
+            tokio::time::sleep(pause).await;
+        }
+        Ok(())
+    }
+}
+
+/// A script on its way to the machine.
+struct Script {
+    label: String,
+    bytes: Vec<u8>,
+}
+
+impl Options {
+    fn source(&self) -> Source<'_> {
+        Source { inline: &self.inline, script: self.script.as_deref(), scripts: &self.scripts }
+    }
+
+    fn scripts(&self) -> Result<Vec<Script>, Failure> {
+        if !self.inline.is_empty() {
+            let text = inline_text(&self.inline, self.inline_shebang.as_deref());
+            return Ok(vec![Script { label: inline_label(), bytes: self.on_guest(text.into_bytes()) }]);
+        }
+        self.source().files().iter().map(|file| self.read(file)).collect()
+    }
+
+    fn read(&self, file: &Path) -> Result<Script, Failure> {
+        let path = file.display().to_string();
+        let bytes = std::fs::read(file).map_err(|source| Failure::Read { path: path.clone(), source })?;
+        Ok(Script { label: path, bytes: self.on_guest(bytes) })
+    }
+
+    /// Unix line ends and a final one, unless the script is binary.
+    fn on_guest(&self, bytes: Vec<u8>) -> Vec<u8> {
+        if self.binary {
+            return bytes;
+        }
+        let mut out = Vec::with_capacity(bytes.len() + 1);
+        for (at, byte) in bytes.iter().enumerate() {
+            if *byte != b'\r' || bytes.get(at + 1) != Some(&b'\n') {
+                out.push(*byte);
+            }
+        }
+        if out.last() != Some(&b'\n') {
+            out.push(b'\n');
+        }
+        out
+    }
+
+    fn folder(&self) -> &str {
+        self.remote_folder.as_deref().unwrap_or("/tmp")
+    }
+
+    fn path(&self) -> String {
+        if let Some(path) = &self.remote_path {
+            return path.clone();
+        }
+        let file = self.remote_file.clone().unwrap_or_else(|| format!("script_{}.sh", random_number()));
+        format!("{}/{file}", self.folder())
+    }
+
+    async fn upload_variables(&self, context: &Context<'_>, text: &str) -> Result<Option<String>, Cause> {
+        if !self.use_env_var_file {
+            return Ok(None);
+        }
+        let path = format!("{}/varfile_{}.sh", self.folder(), random_number());
+        self.retried(async || context.communicator.upload_bytes(text.as_bytes(), &path, 0o600).await)
+            .await
+            .map_err(Failure::Upload)?;
+        Ok(Some(path))
+    }
+
+    async fn run_script(
+        &self,
+        context: &Context<'_>,
+        script: &Script,
+        variables: &str,
+        env_file: Option<&str>,
+    ) -> Result<(), Cause> {
+        let path = self.path();
+        let default = match env_file {
+            Some(_) => "chmod +x {{.Path}}; . {{.EnvVarFile}} && {{.Path}}",
+            None => "chmod +x {{.Path}}; {{.Vars}} {{.Path}}",
+        };
+        let fields = [("Path", path.as_str()), ("Vars", variables), ("EnvVarFile", env_file.unwrap_or_default())];
+        let template = self.execute_command.as_deref().unwrap_or(default);
+        let command = context.render("execute_command", template, &fields)?;
+        let run = self.retried(async || {
+            context.communicator.upload_bytes(&script.bytes, &path, 0o755).await?;
+            context.run(&command).await
+        });
+        match run.await.map_err(Failure::Upload)? {
+            Exit::Disconnected if !self.expects_disconnect() => return Err(Failure::Disconnected.into()),
+            Exit::Disconnected => context.communicator.disconnect().await,
+            Exit::Status(status) => {
+                if let Some(text) = refused(status, &self.valid_exit_codes) {
+                    return Err(Failure::Exit(text).into());
+                }
+            }
+        }
+        if self.skip_clean { Ok(()) } else { self.remove(context, &path).await }
+    }
+
+    /// 2300218 is what Packer reports for a lost connection; templates list it as a valid exit code.
+    fn expects_disconnect(&self) -> bool {
+        self.expect_disconnect || self.valid_exit_codes.contains(&2_300_218)
+    }
+
+    async fn remove(&self, context: &Context<'_>, path: &str) -> Result<(), Cause> {
+        let command = format!("rm -f {}", quoted(path));
+        let removed = self.retried(async || match context.run(&command).await? {
+            Exit::Status(0) => Ok(()),
+            // A machine that goes down right after the script takes its time.
+            Exit::Disconnected => Err(Error::Lost { what: command.clone() }),
+            Exit::Status(status) => {
+                let reason = format!("{command} ended with {status}");
+                Err(Error::Transfer { what: path.to_owned(), reason })
+            }
+        });
+        Ok(removed.await.map_err(|e| Failure::Clean { path: path.to_owned(), source: e.into() })?)
+    }
+
+    /// Tries again what a reboot or a slow start can break, until the retry time is over.
+    async fn retried<T>(&self, call: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+        let limit = self.start_retry_timeout.map_or(START_RETRY, Duration::from);
+        let last = std::cell::RefCell::new(None);
+        let probe = async || match call().await {
+            Ok(value) => Ok(Probe::Ready(value)),
+            Err(error @ (Error::Unsupported(_) | Error::Local { .. } | Error::HostKey { .. })) => Err(error),
+            Err(error) => {
+                let text = error.to_string();
+                *last.borrow_mut() = Some(error);
+                Ok(Probe::NotYet(text, None))
+            }
+        };
+        match until(PACE, Some(limit), probe, |_, _| ()).await {
+            Ok(value) => Ok(value),
+            Err(WaitError::Hopeless(error)) => Err(error),
+            Err(WaitError::TimedOut { last: text, .. }) => {
+                Err(last.take().unwrap_or(Error::Lost { what: text }))
+            }
+        }
+    }
+}
+
+/// The name by which an inline script is told of: people know it from Packer's temporary file.
+fn inline_label() -> String {
+    std::env::temp_dir().join(format!("packer-shell{}", random_number())).display().to_string()
+}
+
+/// A path in single quotes for a shell.
+fn quoted(path: &str) -> String {
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_get_unix_line_ends_unless_binary() {
+        let text = |binary, bytes: &str| {
+            let options = Options { binary, ..Options::default() };
+            String::from_utf8(options.on_guest(bytes.as_bytes().to_vec())).unwrap()
+        };
+        assert_eq!(text(false, "a\r\nb\rc"), "a\nb\rc\n");
+        assert_eq!(text(true, "a\r\nb"), "a\r\nb");
+    }
+
+    #[test]
+    fn remote_paths() {
+        let path = |options: Options| options.path();
+        assert_eq!(path(Options { remote_path: Some("/x".into()), ..Options::default() }), "/x");
+        let (folder, file) = (Some("/opt".to_owned()), Some("f".to_owned()));
+        assert_eq!(path(Options { remote_folder: folder, remote_file: file, ..Options::default() }), "/opt/f");
+        assert!(path(Options::default()).starts_with("/tmp/script_"));
+    }
+}

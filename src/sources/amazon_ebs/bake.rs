@@ -1,0 +1,97 @@
+//! The story of a bake, one line a step.
+//!
+//! Only launch, boot, provision, stop and image are on the critical path: look-ups run together, the key goes while provisioners run, the
+//! security group goes while the image is made, and the instance's end is asked for and not awaited.
+
+use std::sync::Arc;
+
+use crate::artifact::Artifact;
+use crate::aws::{Aws, Ec2};
+use crate::engine::Cause;
+use crate::engine::ledger::{ClaimId, Entry, Intent, Keep};
+use crate::engine::step::{Cx, StepError};
+use crate::sources::{Hook, World};
+
+use super::AmazonEbs;
+use super::artifact::artifact;
+use super::names::Names;
+use super::steps::{
+    connect, create_image, finish_image, key_pair, network, pre_validate, provision, replace_image, run_instance,
+    security_group, source_image, stop_instance,
+};
+use super::tags::BuildTags;
+
+/// What every step of a bake has at hand.
+pub struct Bake<'a> {
+    /// The checked template options.
+    pub source: &'a AmazonEbs,
+    /// The engine's context.
+    pub cx: &'a Cx,
+    /// AWS.
+    pub aws: Arc<Aws>,
+    /// EC2 in the build's region.
+    pub ec2: Arc<Ec2>,
+    /// Names and tokens.
+    pub names: Names,
+}
+
+/// Bakes. `None`: the template asked for no image.
+pub async fn bake(
+    source: &AmazonEbs,
+    cx: &Cx,
+    world: &World,
+    hook: &dyn Hook,
+) -> Result<Option<Artifact>, StepError> {
+    let aws = world.aws(&source.access.access()).await.map_err(|e| StepError::Failed(e.into()))?;
+    let bake = &Bake { source, cx, ec2: aws.ec2(), aws, names: Names::new(cx) };
+
+    let (older, image, network) = tokio::try_join!(
+        cx.step("StepPreValidate", async || pre_validate::check(bake).await),
+        cx.step("StepSourceAMIInfo", async || source_image::find(bake).await),
+        cx.step("StepNetworkInfo", async || network::find(bake).await),
+    )?;
+    let tags = &BuildTags::render(source, cx, &bake.ec2.region, &image).map_err(StepError::Failed)?;
+    let (key, groups) = tokio::try_join!(
+        cx.step("StepKeyPair", async || key_pair::import(bake, tags).await),
+        cx.step("StepSecurityGroup", async || security_group::choose(bake, tags, &network).await),
+    )?;
+    let launched = run_instance::Wanted { image: &image, network: &network, key: &key, groups: &groups, tags };
+    let running = cx.step("StepRunSourceInstance", async || run_instance::launch(bake, &launched).await).await?;
+    let session = cx.step("StepConnect", async || connect::connect(bake, &running, &key).await).await?;
+    let values = provision::values(bake, &image, &running, &session, &key);
+    cx.step("StepProvision", async || provision::run(bake, hook, &session, &values, &key).await).await?;
+    drop(session);
+    let stopped = cx.step("StepStopEBSBackedInstance", async || stop_instance::stop(bake, &running).await).await?;
+    if source.options.skip_create_ami {
+        cx.events.say("Skipping AMI creation...");
+        return Ok(None);
+    }
+    cx.step("StepDeregisterAMI", async || replace_image::remove_older(bake, &older).await).await?;
+    let image = cx.step("stepCreateAMI", async || create_image::create(bake, &stopped, tags, &groups).await).await?;
+    let images = finish_image::finish(bake, &image, tags).await?;
+    Ok(Some(artifact(images, values)))
+}
+
+impl Bake<'_> {
+    /// An intent of this build in its own region.
+    pub fn intent(&self, kind: &str, keep: Keep, name: &str) -> Intent {
+        self.intent_in(&self.ec2, kind, keep, name)
+    }
+
+    /// An intent of this build in any region.
+    pub fn intent_in(&self, ec2: &Ec2, kind: &str, keep: Keep, name: &str) -> Intent {
+        Intent {
+            build: self.cx.build.to_string(),
+            kind: kind.to_owned(),
+            keep,
+            place: ec2.place.clone(),
+            name: name.to_owned(),
+            token: String::new(),
+        }
+    }
+
+    /// Records that something is gone.
+    pub fn released(&self, claim: ClaimId) -> Result<(), Cause> {
+        Ok(self.cx.journal.append(&Entry::Released { claim })?)
+    }
+}

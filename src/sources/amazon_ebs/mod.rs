@@ -1,0 +1,101 @@
+//! `amazon-ebs`: launches an instance from an image, provisions it, and makes an image of it.
+
+mod artifact;
+mod bake;
+mod devices;
+
+mod names;
+mod options;
+mod problems;
+mod steps;
+mod tags;
+mod unsupported;
+
+use async_trait::async_trait;
+
+use crate::artifact::Artifact;
+use crate::aws::release;
+use crate::engine::Cause;
+use crate::engine::ledger::Claim;
+use crate::engine::mode::Force;
+use crate::engine::step::{Cx, StepError};
+use crate::hcl::body::EvaluatedBody;
+use crate::hcl::decode::decode;
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::scripts::joined;
+
+use super::options::access::AccessOptions;
+use super::options::communicator::CommunicatorOptions;
+use super::options::take;
+use super::{Confirm, Hook, Kind, Prepared, Source, World};
+
+use options::Options;
+
+/// The kind.
+pub const KIND: Kind = Kind {
+    name: "amazon-ebs",
+    // Rendered when the source image is known (packer-amazon.md section 0.5).
+    deferred: &[
+        "ami_description", "run_tags", "run_tag", "run_volume_tags", "run_volume_tag", "snapshot_tags", "snapshot_tag",
+        "tags", "tag",
+    ],
+    values: &[
+        "SourceAMIName", "BuildRegion", "SourceAMI", "SourceAMICreationDate", "SourceAMIOwner", "SourceAMIOwnerName",
+    ],
+    prepare,
+    schema: || {
+        vec![
+            schemars::schema_for!(AccessOptions),
+            schemars::schema_for!(CommunicatorOptions),
+            schemars::schema_for!(Options),
+        ]
+    },
+};
+
+/// A checked `amazon-ebs` source.
+struct AmazonEbs {
+    name: String,
+    access: AccessOptions,
+    communicator: CommunicatorOptions,
+    options: Options,
+    force: Force,
+}
+
+fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Source>, Diagnostics> {
+    let mut rest = body.clone();
+    let mut all = Diagnostics::new();
+    let mut keep = |found: Diagnostics| all.extend(found);
+    let access = take::<AccessOptions>(&mut rest).map_err(&mut keep).ok();
+    let communicator = take::<CommunicatorOptions>(&mut rest).map_err(&mut keep).ok();
+    let options = decode::<Options>(&rest).map_err(&mut keep).ok();
+    let (Some(access), Some(communicator), Some(mut options)) = (access, communicator, options) else {
+        return Err(problems::with_hints(all));
+    };
+    if prepared.force == Force::Yes {
+        options.force_deregister = true;
+    }
+    let name = prepared.name.to_owned();
+    let source = AmazonEbs { name, access, communicator, options, force: prepared.force };
+    let problems = source.problems();
+    if !problems.is_empty() {
+        all.push(Diagnostic::error(joined(&problems), "").at(&body.span));
+    }
+    if all.has_errors() { Err(all) } else { Ok(Box::new(source)) }
+}
+
+#[async_trait(?Send)]
+impl Source for AmazonEbs {
+    async fn build(&self, cx: &Cx, world: &World, hook: &dyn Hook) -> Result<Option<Artifact>, StepError> {
+        bake::bake(self, cx, world, hook).await
+    }
+
+    async fn release(&self, cx: &Cx, world: &World, claim: &Claim, confirm: Confirm) -> Result<(), Cause> {
+        let aws = world.aws(&self.access.access()).await?;
+        Ok(release::release(&aws.ec2_in(&claim.intent.place.region), claim, &cx.run, confirm).await?)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let text = "`enable_t2_unlimited` is deprecated: use `enable_unlimited_credits`";
+        self.options.enable_t2_unlimited.then(|| text.to_owned()).into_iter().collect()
+    }
+}

@@ -1,0 +1,19 @@
+//! The steps of a bake, one file each, in the order of the story in `bake.rs`.
+
+pub mod connect;
+pub mod create_image;
+pub mod finish_image;
+pub mod key_pair;
+pub mod network;
+pub mod pre_validate;
+pub mod provision;
+pub mod replace_image;
+pub mod run_instance;
+pub mod security_group;
+pub mod source_image;
+pub mod stop_instance;
+
+/// A refusal that Kiln itself found, as one text.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);

@@ -1,0 +1,65 @@
+//! Credentials, regions, and whether the image's name is free in every region where one will be made.
+
+use futures_util::future::try_join_all;
+
+use crate::aws::image::Image;
+use crate::aws::{identity, image, network};
+use crate::engine::Cause;
+
+use super::super::bake::Bake;
+use super::Refused;
+
+/// Images that `force_deregister` will replace: (region, image).
+pub type Older = Vec<(String, Image)>;
+
+/// Checks all of it at once; what holds the name already is returned when it may be replaced.
+pub async fn check(bake: &Bake<'_>) -> Result<Older, Cause> {
+    let ((), (), older) = tokio::try_join!(check_identity(bake), check_regions(bake), holders_of_name(bake))?;
+    Ok(older)
+}
+
+async fn check_identity(bake: &Bake<'_>) -> Result<(), Cause> {
+    identity::check(&bake.aws).await?;
+    Ok(())
+}
+
+async fn check_regions(bake: &Bake<'_>) -> Result<(), Cause> {
+    let options = &bake.source.options;
+    if options.skip_region_validation || options.ami_regions.is_empty() {
+        return Ok(());
+    }
+    let known = network::regions(&bake.ec2).await?;
+    let wrong: Vec<String> = options.copy_regions(&bake.ec2.region);
+    let wrong: Vec<&String> = wrong.iter().filter(|region| !known.contains(region)).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let text = format!("error validating regions: Invalid region(s): {wrong:?}, available regions: {known:?}");
+    Err(Refused(text).into())
+}
+
+async fn holders_of_name(bake: &Bake<'_>) -> Result<Older, Cause> {
+    let options = &bake.source.options;
+    if options.skip_create_ami {
+        bake.cx.events.say("skip_create_ami was set; not prevalidating AMI name");
+        return Ok(Older::new());
+    }
+    bake.cx.events.say(format!("Prevalidating AMI Name: {}", options.ami_name));
+    let mut regions = options.copy_regions(&bake.ec2.region);
+    regions.push(bake.ec2.region.clone());
+    let found = try_join_all(regions.into_iter().map(|region| named_in(bake, region))).await?;
+    let found: Older = found.into_iter().flatten().collect();
+    match found.first() {
+        Some((region, image)) if !options.force_deregister => {
+            let text = format!("AMI Name: '{}' is used by an existing AMI: {} in {region}", options.ami_name, image.id);
+            Err(Refused(format!("{text} (choose another ami_name, or set force_deregister)")).into())
+        }
+        _ => Ok(found),
+    }
+}
+
+async fn named_in(bake: &Bake<'_>, region: String) -> Result<Older, Cause> {
+    let ec2 = bake.aws.ec2_in(&region);
+    let images = image::named(&ec2, &bake.source.options.ami_name).await?;
+    Ok(images.into_iter().map(|image| (region.clone(), image)).collect())
+}

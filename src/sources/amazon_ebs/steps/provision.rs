@@ -1,0 +1,50 @@
+//! Provisioning, with the temporary key pair deleted meanwhile.
+
+use std::collections::BTreeMap;
+
+use crate::aws::image::Image;
+use crate::engine::Cause;
+use crate::hcl::Value;
+use crate::sources::Hook;
+use crate::sources::options::communicator;
+
+use super::super::bake::Bake;
+use super::super::tags::source_values;
+use super::connect::Session;
+use super::key_pair::{self, Key};
+use super::run_instance::Running;
+
+/// What provisioners and post-processors can name as `build.NAME`.
+pub fn values(
+    bake: &Bake<'_>,
+    image: &Image,
+    running: &Running,
+    session: &Session,
+    key: &Key,
+) -> BTreeMap<String, Value> {
+    let mut values = source_values(&bake.ec2.region, image);
+    values.insert("ID".into(), Value::string(&running.instance.id));
+    values.insert("PackerRunUUID".into(), Value::string(&*bake.cx.run));
+    if !bake.source.communicator.is_none() {
+        values = communicator::values(&bake.source.communicator, &session.host, values);
+        let public = key.pair.as_ref().and_then(|pair| pair.public_line().ok()).unwrap_or_default();
+        values.insert("SSHPublicKey".into(), Value::string(public));
+        let private = key.pair.as_ref().and_then(|pair| pair.to_openssh().ok());
+        let private = private.map(|text| text.reveal().clone()).unwrap_or_default();
+        values.insert("SSHPrivateKey".into(), Value::string(private).sensitive());
+    }
+    values
+}
+
+/// Runs the provisioners.
+pub async fn run(
+    bake: &Bake<'_>,
+    hook: &dyn Hook,
+    session: &Session,
+    values: &BTreeMap<String, Value>,
+    key: &Key,
+) -> Result<(), Cause> {
+    let (result, ()) =
+        tokio::join!(hook.provision(session.communicator.as_ref(), values), key_pair::delete(bake, key));
+    result
+}

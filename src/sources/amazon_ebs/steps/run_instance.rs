@@ -1,0 +1,132 @@
+//! The launch, up to `running`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::aws::image::Image;
+use crate::aws::instance::{self, Instance, Launch, Metadata};
+use crate::aws::release;
+use crate::engine::Cause;
+use crate::engine::ledger::{ClaimId, Keep};
+
+use super::super::bake::Bake;
+use super::super::tags::BuildTags;
+use super::super::{devices, options::Options};
+use super::key_pair::Key;
+use super::network::Network;
+use super::security_group::Groups;
+
+/// What the earlier steps found and made.
+pub struct Wanted<'a> {
+    /// Source image.
+    pub image: &'a Image,
+    /// Network.
+    pub network: &'a Network,
+    /// Key.
+    pub key: &'a Key,
+    /// Security groups.
+    pub groups: &'a Groups,
+    /// Tags.
+    pub tags: &'a BuildTags,
+}
+
+/// An instance that runs.
+pub struct Running {
+    /// As EC2 described it.
+    pub instance: Instance,
+    /// The claim on it.
+    pub claim: ClaimId,
+}
+
+/// Launches it and waits until it runs.
+pub async fn launch(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Running, Cause> {
+    let (events, spec) = (&bake.cx.events, spec(bake, wanted)?);
+    events.say("Launching a source AWS instance...");
+    let mut intent = bake.intent(release::INSTANCE, Keep::Never, "");
+    intent.token = spec.token.clone();
+    let call = async { instance::launch(&bake.ec2, &spec).await.map(|id| (id.clone(), id)) };
+    let (claim, id) = bake.cx.journal.acquire(intent, call).await?;
+    events.say(format!("Instance ID: {id}"));
+    events.say(format!("Waiting for instance ({id}) to become ready..."));
+    let tell = |state: &str| bake.cx.waiting("StepRunSourceInstance", &format!("instance {state}"), None);
+    Ok(Running { instance: instance::wait(&bake.ec2, &id, "running", tell).await?, claim })
+}
+
+fn spec(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Launch, Cause> {
+    let options = &bake.source.options;
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let placed = options.placement.as_ref().and_then(|placement| placement.tenancy.clone());
+    Ok(Launch {
+        token: bake.names.token("RunInstances"),
+        image: wanted.image.id.clone(),
+        instance_type: options.instance_type.clone().unwrap_or_default(),
+        key: wanted.key.name.clone(),
+        groups: wanted.groups.ids.clone(),
+        subnet: wanted.network.subnet.clone(),
+        zone: wanted.network.zone.clone(),
+        tenancy: placed.or(options.tenancy.clone()).filter(|text| !text.is_empty()),
+        public_ip: options.associate_public_ip_address,
+        profile: given(&options.iam_instance_profile),
+        user_data: user_data(options)?,
+        ebs_optimized: options.ebs_optimized.then_some(true),
+        cpu_credits: credits(options),
+        shutdown: given(&options.shutdown_behavior),
+        metadata: metadata(options),
+        devices: devices::launch(options),
+        tags: wanted.tags.run.clone(),
+        volume_tags: wanted.tags.volumes.clone(),
+    })
+}
+
+fn credits(options: &Options) -> Option<String> {
+    let unlimited = options.enable_unlimited_credits || options.enable_t2_unlimited;
+    unlimited.then(|| "unlimited".to_owned())
+}
+
+fn metadata(options: &Options) -> Metadata {
+    let Some(given) = &options.metadata_options else { return Metadata::default() };
+    Metadata {
+        endpoint: given.http_endpoint.clone(),
+        tokens: given.http_tokens.clone(),
+        hop_limit: given.http_put_response_hop_limit.filter(|limit| *limit > 0),
+        tags: given.instance_metadata_tags.clone(),
+    }
+}
+
+/// The template's user data in base64, unless it is that already.
+fn user_data(options: &Options) -> Result<Option<String>, Cause> {
+    let bytes = match (&options.user_data, &options.user_data_file) {
+        (Some(text), _) => text.clone().into_bytes(),
+        (None, Some(file)) if !file.is_empty() => std::fs::read(file).map_err(|e| super::Refused(format!("{file}: {e}")))?,
+        _ => return Ok(None),
+    };
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(if is_encoded(&bytes) { String::from_utf8_lossy(&bytes).trim().to_owned() } else { STANDARD.encode(bytes) }))
+}
+
+/// Whether a text is base64 of something that cloud-init would take. Packer takes every text that decodes, so that `test` would reach the guest as garbage.
+fn is_encoded(bytes: &[u8]) -> bool {
+    let text: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let known: [&[u8]; 7] =
+        [b"#", b"Content-Type", b"MIME-Version", b"\x1f\x8b", b"<powershell>", b"<script>", b"## template"];
+    STANDARD.decode(text).is_ok_and(|decoded| known.iter().any(|start| decoded.starts_with(start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_data_is_encoded_once() {
+        let encoded = |text: &str| {
+            let options = Options { user_data: Some(text.into()), ..Options::default() };
+            user_data(&options).unwrap()
+        };
+        assert_eq!(encoded("test").as_deref(), Some("dGVzdA=="));
+        assert_eq!(encoded("#!/bin/sh\n").as_deref(), Some("IyEvYmluL3NoCg=="));
+        assert_eq!(encoded("IyEvYmluL3NoCg==").as_deref(), Some("IyEvYmluL3NoCg=="));
+        assert_eq!(encoded(""), None);
+    }
+}

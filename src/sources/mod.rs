@@ -1,0 +1,84 @@
+//! Sources: what a machine image is made from, and how. One folder or file each; adding one is a file, a line in [`KINDS`] and a test.
+
+pub mod amazon_ebs;
+pub mod null;
+mod connect;
+pub mod options;
+pub mod world;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::artifact::Artifact;
+use crate::communicator::Communicator;
+use crate::engine::Cause;
+use crate::engine::ledger::Claim;
+use crate::engine::step::{Cx, StepError};
+use crate::hcl::Value;
+use crate::hcl::body::EvaluatedBody;
+use crate::hcl::diagnostics::Diagnostics;
+
+pub use world::World;
+
+/// Runs the provisioners of a build when the machine is ready for them.
+#[async_trait(?Send)]
+pub trait Hook {
+    /// Runs them all. `values` is what is known of the build (`ID`, `Host`, …).
+    async fn provision(
+        &self,
+        communicator: &dyn Communicator,
+        values: &BTreeMap<String, Value>,
+    ) -> Result<(), Cause>;
+}
+
+/// How patient a release is.
+pub use crate::aws::release::Confirm;
+
+/// A source whose options have been checked.
+#[async_trait(?Send)]
+pub trait Source {
+    /// Builds. `None`: it succeeded and made nothing (`skip_create_ami`).
+    async fn build(&self, cx: &Cx, world: &World, hook: &dyn Hook) -> Result<Option<Artifact>, StepError>;
+
+    /// Releases one thing that a build of this source made.
+    async fn release(&self, cx: &Cx, world: &World, claim: &Claim, confirm: Confirm) -> Result<(), Cause>;
+
+    /// What people should know before it starts, one text each.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What is known of a build when its source is prepared.
+pub struct Prepared<'a> {
+    /// Declared name of the source.
+    pub name: &'a str,
+    /// `-force`.
+    pub force: crate::engine::mode::Force,
+}
+
+/// Checks options and makes a source of them; makes no change anywhere.
+pub type Prepare = fn(&EvaluatedBody, &Prepared<'_>) -> Result<Box<dyn Source>, Diagnostics>;
+
+/// A kind of source.
+pub struct Kind {
+    /// The type that templates name.
+    pub name: &'static str,
+    /// Options that keep their `{{ }}` until they are used.
+    pub deferred: &'static [&'static str],
+    /// Names that `build.NAME` knows besides the common ones.
+    pub values: &'static [&'static str],
+    /// Makes one.
+    pub prepare: Prepare,
+    /// The JSON schema of its options, doc comments included.
+    pub schema: fn() -> Vec<schemars::Schema>,
+}
+
+/// All kinds, by name.
+pub const KINDS: &[Kind] = &[amazon_ebs::KIND, null::KIND];
+
+/// The kind of that name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}

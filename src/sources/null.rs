@@ -1,0 +1,97 @@
+//! `null`: no machine is made; provisioners run against one that is there already, or against none.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::artifact::Artifact;
+use crate::communicator::none::NoCommunicator;
+use crate::engine::Cause;
+use crate::engine::ledger::Claim;
+use crate::engine::step::{Cx, StepError};
+use crate::hcl::Value;
+use crate::hcl::body::EvaluatedBody;
+use crate::hcl::decode::decode;
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::scripts::joined;
+
+use super::options::communicator::CommunicatorOptions;
+use super::{Confirm, Hook, Kind, Prepared, Source, World, connect};
+
+/// The kind.
+pub const KIND: Kind = Kind {
+    name: "null",
+    deferred: &[],
+    values: &[],
+    prepare,
+    schema: || vec![schemars::schema_for!(CommunicatorOptions)],
+};
+
+struct Null {
+    communicator: CommunicatorOptions,
+}
+
+fn prepare(body: &EvaluatedBody, _: &Prepared<'_>) -> Result<Box<dyn Source>, Diagnostics> {
+    let source = Null { communicator: decode(body)? };
+    let problems = source.problems();
+    if problems.is_empty() {
+        return Ok(Box::new(source));
+    }
+    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+}
+
+impl Null {
+    fn problems(&self) -> Vec<String> {
+        let options = &self.communicator;
+        let mut problems = options.problems();
+        if options.is_none() || options.communicator.as_deref() == Some("winrm") {
+            return problems;
+        }
+        if options.ssh_host.as_deref().unwrap_or_default().is_empty() {
+            problems.push("a host must be specified, please reference your communicator documentation".to_owned());
+        }
+        let ways = [options.ssh_agent_auth, options.ssh_password.is_some(), options.ssh_private_key_file.is_some()];
+        match ways.iter().filter(|way| **way).count() {
+            0 => problems.push("one authentication method must be specified".to_owned()),
+            1 => {}
+            _ => problems.push(
+                "only one of ssh_agent_auth, ssh_password, and ssh_private_key_file must be specified".to_owned(),
+            ),
+        }
+        problems
+    }
+
+    async fn session(&self, cx: &Cx, hook: &dyn Hook) -> Result<(), StepError> {
+        if self.communicator.is_none() {
+            let values = values(cx);
+            return cx.step("StepProvision", async || hook.provision(&NoCommunicator, &values).await).await;
+        }
+        let host = self.communicator.ssh_host.clone().unwrap_or_default();
+        let connected = async || connect::ssh(&self.communicator, host.clone(), None, &cx.events).await;
+        let session = cx.step("StepConnect", connected).await?;
+        let values = super::options::communicator::values(&self.communicator, &host, values(cx));
+        cx.step("StepProvision", async || hook.provision(&session, &values).await).await
+    }
+}
+
+fn values(cx: &Cx) -> BTreeMap<String, Value> {
+    [("ID", "Null"), ("PackerRunUUID", &*cx.run)].map(|(name, value)| (name.to_owned(), Value::string(value))).into()
+}
+
+#[async_trait(?Send)]
+impl Source for Null {
+    async fn build(&self, cx: &Cx, _: &World, hook: &dyn Hook) -> Result<Option<Artifact>, StepError> {
+        self.session(cx, hook).await?;
+        Ok(Some(Artifact {
+            builder_id: "fnoeding.null".into(),
+            id: "Null".into(),
+            text: "Did not export anything. This is the null builder".into(),
+            values: [("ID".to_owned(), Value::string("Null"))].into(),
+            ..Artifact::default()
+        }))
+    }
+
+    async fn release(&self, _: &Cx, _: &World, _: &Claim, _: Confirm) -> Result<(), Cause> {
+        Ok(())
+    }
+}
