@@ -14,16 +14,20 @@
 
 pub mod artifact;
 pub mod aws;
+pub mod cli;
 pub mod communicator;
 pub mod data_sources;
 pub mod engine;
 pub mod event;
 pub mod hcl;
+pub mod local_ec2;
 pub mod plan;
 pub mod post_processors;
 pub mod provisioners;
 pub mod report;
+pub mod run;
 pub mod scripts;
 pub mod secret;
 pub mod sources;
+pub mod template;
 pub mod text_template;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::types::{
-    CreditSpecificationRequest, Filter, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceNetworkInterfaceSpecification, InstanceType,
-    Placement, ResourceType, ShutdownBehavior, TagSpecification, Tenancy,
+    CreditSpecificationRequest, Filter, HttpTokensState, IamInstanceProfileSpecification,
+    InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceMetadataTagsState,
+    InstanceNetworkInterfaceSpecification, InstanceType, Placement, ResourceType, ShutdownBehavior, TagSpecification,
+    Tenancy,
 };
 
 use crate::engine::wait::{Probe, until};

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::hcl::Value;
 use crate::hcl::ast;
 use crate::hcl::body::{EvaluatedBody, evaluate_body};
 use crate::hcl::diagnostics::{Diagnostics, Sources, Span};
 use crate::hcl::eval::Scope;
 use crate::hcl::functions::{Allowed, Host};
-use crate::hcl::Value;
 
 /// A whole configuration, ready to run.
 #[derive(Clone, Default)]
@@ -138,8 +138,19 @@ pub struct Pending {
 
 /// The names that `build.NAME` knows before a build runs; each is `<unknown>` then (packer-core.md section 2.12).
 pub const BUILD_VALUES: [&str; 13] = [
-    "ID", "Host", "Port", "User", "Password", "ConnType", "PackerRunUUID", "PackerHTTPPort", "PackerHTTPIP",
-    "PackerHTTPAddr", "SSHPublicKey", "SSHPrivateKey", "WinRMPassword",
+    "ID",
+    "Host",
+    "Port",
+    "User",
+    "Password",
+    "ConnType",
+    "PackerRunUUID",
+    "PackerHTTPPort",
+    "PackerHTTPIP",
+    "PackerHTTPAddr",
+    "SSHPublicKey",
+    "SSHPrivateKey",
+    "WinRMPassword",
 ];
 
 impl Pending {

@@ -200,8 +200,7 @@ mod tests {
         let output = dir.join("m.json");
         let options = Options { output: Some(output.display().to_string()), strip_time: true, ..Options::default() };
         let (events, values) = (Events::new(Arc::new(Silent)), BTreeMap::new());
-        let context =
-            Context { events: &events, run, build_name: "n", build_type: "null", force, values: &values };
+        let context = Context { events: &events, run, build_name: "n", build_type: "null", force, values: &values };
         let artifact = Artifact { id: "a<b".into(), ..Artifact::default() };
         options.process(artifact, &context).await.unwrap();
         std::fs::read_to_string(output).unwrap()

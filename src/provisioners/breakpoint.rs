@@ -13,8 +13,7 @@ use crate::hcl::diagnostics::Diagnostics;
 use super::{Context, Kind, Provisioner};
 
 /// The kind.
-pub const KIND: Kind =
-    Kind { name: "breakpoint", deferred: &[], prepare, schema: || schemars::schema_for!(Options) };
+pub const KIND: Kind = Kind { name: "breakpoint", deferred: &[], prepare, schema: || schemars::schema_for!(Options) };
 
 /// Pauses the build so that the machine can be looked at.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -113,7 +113,8 @@ impl Options {
         let local = Path::new(source);
         let meta = std::fs::metadata(local).map_err(|error| missing(source, &error))?;
         if meta.is_dir() {
-            let remote = directory_target(source, &self.destination, context.communicator.is_dir(&self.destination).await?);
+            let remote =
+                directory_target(source, &self.destination, context.communicator.is_dir(&self.destination).await?);
             return Ok(context.communicator.upload_dir(local, &remote).await?);
         }
         let remote = self.remote_file(&base_name(source));
@@ -195,7 +196,12 @@ mod tests {
     fn problems_are_all_reported() {
         let options = Options { source: Some("/no/such".into()), direction: Some("up".into()), ..Options::default() };
         assert_eq!(options.problems().len(), 3);
-        let generated = Options { generated: true, source: Some("/no/such".into()), destination: "/x".into(), ..Options::default() };
+        let generated = Options {
+            generated: true,
+            source: Some("/no/such".into()),
+            destination: "/x".into(),
+            ..Options::default()
+        };
         assert!(generated.problems().is_empty());
     }
 }

@@ -87,7 +87,9 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn Provisioner>, Diagnostics> {
 enum Failure {
     #[error("{0}")]
     Exit(String),
-    #[error("Script disconnected unexpectedly. If you expected your script to disconnect, i.e. from a restart, you can try adding `\"expect_disconnect\": true` or `\"valid_exit_codes\": [0, 2300218]` to the shell provisioner parameters.")]
+    #[error(
+        "Script disconnected unexpectedly. If you expected your script to disconnect, i.e. from a restart, you can try adding `\"expect_disconnect\": true` or `\"valid_exit_codes\": [0, 2300218]` to the shell provisioner parameters."
+    )]
     Disconnected,
     #[error("Error uploading script")]
     Upload(#[source] Error),
@@ -251,9 +253,7 @@ impl Options {
         match until(PACE, Some(limit), probe, |_, _| ()).await {
             Ok(value) => Ok(value),
             Err(WaitError::Hopeless(error)) => Err(error),
-            Err(WaitError::TimedOut { last: text, .. }) => {
-                Err(last.take().unwrap_or(Error::Lost { what: text }))
-            }
+            Err(WaitError::TimedOut { last: text, .. }) => Err(last.take().unwrap_or(Error::Lost { what: text })),
         }
     }
 }

@@ -42,7 +42,6 @@ impl<'a> Lines<'a> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};

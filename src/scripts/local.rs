@@ -127,7 +127,8 @@ impl Options {
             None | Some("") => String::new(),
             Some(ending) => format!(".{ending}"),
         };
-        let file = tempfile::Builder::new().prefix("packer-shell").suffix(&ending).tempfile().map_err(Failure::Write)?;
+        let file =
+            tempfile::Builder::new().prefix("packer-shell").suffix(&ending).tempfile().map_err(Failure::Write)?;
         let path = file.into_temp_path();
         std::fs::write(&path, inline_text(inline, Some(shebang))).map_err(Failure::Write)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).map_err(Failure::Write)?;
@@ -150,11 +151,8 @@ impl Options {
     }
 
     fn command(&self, caller: &Caller<'_>, path: &Path) -> Result<Command, Cause> {
-        let variables = environment::variables(
-            (caller.build_name, caller.build_type),
-            &self.environment_vars,
-            &self.env,
-        );
+        let variables =
+            environment::variables((caller.build_name, caller.build_type), &self.environment_vars, &self.env);
         let format = self.env_var_format.as_deref().unwrap_or("%s='%s' ");
         let variables = environment::formatted(&variables, format);
         let script = path.display().to_string();
@@ -169,7 +167,6 @@ impl Options {
         Ok(command)
     }
 }
-
 
 async fn forward(stream: Option<impl AsyncRead + Unpin>, events: &Events, kind: Stream) {
     let Some(mut stream) = stream else { return };

@@ -65,10 +65,7 @@ pub fn refused(status: u32, allowed: &[u32]) -> Option<String> {
         return None;
     }
     let codes: Vec<String> = allowed.iter().map(u32::to_string).collect();
-    Some(format!(
-        "Script exited with non-zero exit status: {status}. Allowed exit codes are: [{}]",
-        codes.join(" ")
-    ))
+    Some(format!("Script exited with non-zero exit status: {status}. Allowed exit codes are: [{}]", codes.join(" ")))
 }
 
 /// The text of an inline script: a shebang line unless the first item brings one (or the user set one), then the items.

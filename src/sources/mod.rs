@@ -1,8 +1,8 @@
 //! Sources: what a machine image is made from, and how. One folder or file each; adding one is a file, a line in [`KINDS`] and a test.
 
 pub mod amazon_ebs;
-pub mod null;
 mod connect;
+pub mod null;
 pub mod options;
 pub mod world;
 
@@ -25,11 +25,7 @@ pub use world::World;
 #[async_trait(?Send)]
 pub trait Hook {
     /// Runs them all. `values` is what is known of the build (`ID`, `Host`, …).
-    async fn provision(
-        &self,
-        communicator: &dyn Communicator,
-        values: &BTreeMap<String, Value>,
-    ) -> Result<(), Cause>;
+    async fn provision(&self, communicator: &dyn Communicator, values: &BTreeMap<String, Value>) -> Result<(), Cause>;
 }
 
 /// How patient a release is.
@@ -69,9 +65,11 @@ pub struct Kind {
     pub deferred: &'static [&'static str],
     /// Names that `build.NAME` knows besides the common ones.
     pub values: &'static [&'static str],
+    /// Whether builds of it take long enough for people to ask where the time went.
+    pub timed: bool,
     /// Makes one.
     pub prepare: Prepare,
-    /// The JSON schema of its options, doc comments included.
+    /// The JSON schemas of its options, doc comments included.
     pub schema: fn() -> Vec<schemars::Schema>,
 }
 

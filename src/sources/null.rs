@@ -23,6 +23,7 @@ pub const KIND: Kind = Kind {
     name: "null",
     deferred: &[],
     values: &[],
+    timed: false,
     prepare,
     schema: || vec![schemars::schema_for!(CommunicatorOptions)],
 };

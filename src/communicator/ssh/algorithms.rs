@@ -47,7 +47,9 @@ pub(super) struct Chosen<T> {
 
 /// The ciphers of a template's list. "none" is never among them.
 pub(super) fn ciphers(names: &[String]) -> Chosen<cipher::Name> {
-    choose(names, CIPHERS, |name| cipher::Name::try_from(name).ok().filter(|c| *c != cipher::NONE && *c != cipher::CLEAR))
+    choose(names, CIPHERS, |name| {
+        cipher::Name::try_from(name).ok().filter(|c| *c != cipher::NONE && *c != cipher::CLEAR)
+    })
 }
 
 /// The key exchanges of a template's list. "none" and the announcements are never among them.

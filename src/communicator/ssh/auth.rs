@@ -85,12 +85,15 @@ impl Login<'_> {
         match result {
             AuthResult::Success => true,
             AuthResult::Failure { remaining_methods, partial_success } => {
-                // An ended connection looks like a refusal with no methods left; it is not one.
-                if partial_success {
-                    self.refused.push(format!("{} accepted as a first step", what()));
-                } else if !(remaining_methods.is_empty() && self.handle.is_closed()) {
-                    self.refused.push(format!("{} refused", what()));
-                }
+                // Some servers answer a wrong credential by closing. It counts as a refusal: waiting on would never end.
+                let fate = if partial_success {
+                    "accepted as a first step"
+                } else if remaining_methods.is_empty() && self.handle.is_closed() {
+                    "answered by closing the connection"
+                } else {
+                    "refused"
+                };
+                self.refused.push(format!("{} {fate}", what()));
                 self.accepts = Some(remaining_methods);
                 false
             }

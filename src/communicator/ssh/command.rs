@@ -2,8 +2,6 @@
 //! for it any more.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty as PtyMode, Sig};
@@ -11,12 +9,12 @@ use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty as PtyMode, Sig};
 use super::link::Link;
 use super::options::{AgentForwarding, Pty};
 use super::reap::{Orphan, reap};
-use super::session::Session;
+use super::session::InUse;
 use crate::communicator::{Error, Exit, Output};
 
 /// A command that runs on the machine. Dropping it before it has ended ends it there too, as far as possible.
 pub(super) struct Running {
-    session: Arc<Session>,
+    session: InUse,
     /// `None` once it was dropped.
     channel: Option<Halves>,
     state: State,
@@ -70,7 +68,6 @@ impl Running {
     /// Starts `command` by the login shell. Does not wait for the server's consent: input may follow at once.
     pub async fn start(link: &Link, command: &str, pty: Pty) -> Result<Self, Error> {
         let (session, channel) = link.channel().await?;
-        session.busy.fetch_add(1, Ordering::Relaxed);
         let (read, write) = channel.split();
         let mut state = State::default();
         // A request that cannot be sent means a lost connection, which the first look at the output will find.
@@ -178,7 +175,6 @@ impl State {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let others = self.session.busy.fetch_sub(1, Ordering::Relaxed) - 1;
         let Some(Halves { read, write }) = self.channel.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if self.state.closed {
@@ -188,8 +184,9 @@ impl Drop for Running {
             return;
         }
         // From here on the connection belongs to the reaper: a new command on it could be taken for the old one.
-        self.session.retire();
-        runtime.spawn(reap(Orphan { session: self.session.clone(), read, write, others }));
+        let (session, others) = (self.session.0.clone(), self.session.others());
+        session.retire();
+        runtime.spawn(reap(Orphan { session, read, write, others }));
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::host_key::{Pins, Verdict, describe};
 use super::options::{AgentForwarding, Endpoint, Options, Route};
-use super::session::{Failure, Session, Terms};
+use super::session::{Failure, InUse, Session, Terms};
 use super::{algorithms, dial};
 use crate::communicator::Error;
 use crate::event::{EventKind, Events};
@@ -92,16 +92,16 @@ impl Link {
     }
 
     /// A session channel, on a new connection when the present one turns out to be dead.
-    pub async fn channel(&self) -> Result<(Arc<Session>, Channel<Msg>), Error> {
+    pub async fn channel(&self) -> Result<(InUse, Channel<Msg>), Error> {
         let session = self.session().await?;
         match open_channel(&session).await {
-            Ok(channel) => return Ok((session, channel)),
+            Ok(channel) => return Ok((InUse::new(session), channel)),
             Err(ChannelError::Refused(reason)) => return Err(self.refused(reason)),
             Err(ChannelError::Dead) => session.retire(),
         }
         let session = self.session().await?;
         match open_channel(&session).await {
-            Ok(channel) => Ok((session, channel)),
+            Ok(channel) => Ok((InUse::new(session), channel)),
             Err(ChannelError::Refused(reason)) => Err(self.refused(reason)),
             Err(ChannelError::Dead) => Err(self.refused("connection lost again at once".into())),
         }
@@ -207,7 +207,9 @@ enum ChannelError {
 async fn open_channel(session: &Session) -> Result<Channel<Msg>, ChannelError> {
     match timeout(CHANNEL, session.handle.channel_open_session()).await {
         Ok(Ok(channel)) => Ok(channel),
-        Ok(Err(e @ russh::Error::ChannelOpenFailure(_))) if session.usable() => Err(ChannelError::Refused(e.to_string())),
+        Ok(Err(e @ russh::Error::ChannelOpenFailure(_))) if session.usable() => {
+            Err(ChannelError::Refused(e.to_string()))
+        }
         Ok(Err(_)) | Err(_) => Err(ChannelError::Dead),
     }
 }

@@ -82,7 +82,11 @@ pub struct Endpoint {
 impl Endpoint {
     /// `host:port` for messages, with brackets around an IPv6 address.
     pub fn address(&self) -> String {
-        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -198,7 +202,9 @@ mod tests {
 
     #[test]
     fn tunnels_parse() {
-        for (text, host) in [("8080:db.internal:5432", "db.internal"), ("8080:[::1]:5432", "::1"), ("8080:::1:5432", "::1")] {
+        for (text, host) in
+            [("8080:db.internal:5432", "db.internal"), ("8080:[::1]:5432", "::1"), ("8080:::1:5432", "::1")]
+        {
             assert_eq!(text.parse(), Ok(Tunnel { listen: 8080, host: host.into(), port: 5432 }));
         }
         for text in ["", "8080", "8080:host", "x:host:1", "1:host:99999", "1::2"] {

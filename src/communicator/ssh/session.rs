@@ -39,7 +39,7 @@ pub(super) struct Session {
     /// The host key it proved to hold.
     pub host_key: PublicKey,
     /// Channels of commands and transfers that are open now.
-    pub busy: AtomicUsize,
+    busy: AtomicUsize,
     retired: AtomicBool,
     /// Keeps the connection that this one travels through.
     _bastion: Option<Arc<Session>>,
@@ -76,7 +76,12 @@ impl Session {
         let shaken = timeout(HANDSHAKE, russh::client::connect_stream(terms.config, wire, client)).await;
         let mut handle = match shaken {
             Ok(Ok(handle)) => handle,
-            Ok(Err(e)) => return Err(lock(&seen).wrong.take().map_or_else(|| handshake_failure(e, terms.endpoint), Failure::Final)),
+            Ok(Err(e)) => {
+                return Err(lock(&seen)
+                    .wrong
+                    .take()
+                    .map_or_else(|| handshake_failure(e, terms.endpoint), Failure::Final));
+            }
             Err(_) => return Err(Failure::NotYet(format!("no SSH handshake within {} s", HANDSHAKE.as_secs()))),
         };
         log_in_within(LOGIN, &mut handle, terms.endpoint, &seen).await?;
@@ -102,6 +107,27 @@ impl Session {
         self.retire();
         // A peer that is gone never takes the message; a second is plenty for one that is there.
         let _ = timeout(Duration::from_secs(1), self.handle.disconnect(Disconnect::ByApplication, "done", "en")).await;
+    }
+}
+
+/// A connection while a command or transfer uses it.
+pub(super) struct InUse(pub Arc<Session>);
+
+impl InUse {
+    pub fn new(session: Arc<Session>) -> Self {
+        session.busy.fetch_add(1, Ordering::Relaxed);
+        Self(session)
+    }
+
+    /// How many others use it.
+    pub fn others(&self) -> usize {
+        self.0.busy.load(Ordering::Relaxed).saturating_sub(1)
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -133,7 +159,9 @@ fn handshake_failure(error: russh::Error, endpoint: &Endpoint) -> Failure {
             Failure::Final(Error::Connect { target: endpoint.address(), reason: error.to_string() })
         }
         russh::Error::IO(e) => Failure::NotYet(e.to_string()),
-        russh::Error::Disconnect | russh::Error::HUP => Failure::NotYet("connection closed during the SSH handshake".into()),
+        russh::Error::Disconnect | russh::Error::HUP => {
+            Failure::NotYet("connection closed during the SSH handshake".into())
+        }
         other => Failure::NotYet(other.to_string()),
     }
 }

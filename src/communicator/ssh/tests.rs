@@ -1,5 +1,6 @@
 //! Against a real OpenSSH server on loopback; skipped with a printed reason where sshd is missing.
 
+mod logins;
 mod server;
 mod transfers;
 
@@ -118,9 +119,14 @@ async fn a_changed_host_key_is_refused_on_reconnect() {
 async fn commands_report_their_end() {
     let Some(server) = Server::start() else { return };
     let ssh = server.connect().await;
-    for (command, exit) in
-        [("true", 0), ("exit 7", 7), ("kill -9 $$", 128 + 9), ("kill -TERM $$", 128 + 15), ("kill -USR2 $$", 128 + 12), ("nonsense", 127)]
-    {
+    for (command, exit) in [
+        ("true", 0),
+        ("exit 7", 7),
+        ("kill -9 $$", 128 + 9),
+        ("kill -TERM $$", 128 + 15),
+        ("kill -USR2 $$", 128 + 12),
+        ("nonsense", 127),
+    ] {
         assert_eq!(run(&ssh, command).await.unwrap().0, Exit::Status(exit), "{command}");
     }
     let (exit, stdout, stderr) = run(&ssh, "cat; echo out; echo err >&2; exit 3").await.unwrap();
@@ -143,7 +149,10 @@ async fn a_terminal_only_when_asked_for() {
 async fn big_output_arrives_whole_while_other_commands_run() {
     let Some(server) = Server::start() else { return };
     let ssh = server.connect().await;
-    let big = run(&ssh, "i=0; while [ $i -lt 200 ]; do head -c 100000 /dev/zero | tr '\\0' x; i=$((i+1)); done; echo end >&2");
+    let big = run(
+        &ssh,
+        "i=0; while [ $i -lt 200 ]; do head -c 100000 /dev/zero | tr '\\0' x; i=$((i+1)); done; echo end >&2",
+    );
     let small = run(&ssh, "echo small");
     let (big, small) = tokio::join!(big, small);
     let (exit, stdout, stderr) = big.unwrap();
@@ -282,7 +291,8 @@ async fn tunnels_lead_both_ways_and_survive_a_reconnect() {
     let service = shouter().await;
     let tunnel = |listen| Tunnel { listen, host: "127.0.0.1".into(), port: service };
     let (here, there) = (free_port(), free_port());
-    let options = Options { local_tunnels: vec![tunnel(here)], remote_tunnels: vec![tunnel(there)], ..server.options() };
+    let options =
+        Options { local_tunnels: vec![tunnel(here)], remote_tunnels: vec![tunnel(there)], ..server.options() };
     let ssh = server.connect_with(options).await;
     for _ in 0..2 {
         assert_eq!(shout_at(here).await, "HELLO");

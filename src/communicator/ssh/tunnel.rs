@@ -51,7 +51,8 @@ async fn serve(link: Weak<Link>, listener: TcpListener, tunnel: Tunnel) {
             let Ok(session) = link.session().await else { return };
             drop(link);
             let (from, from_port) = (peer.ip().to_string(), u32::from(peer.port()));
-            let channel = session.handle.channel_open_direct_tcpip(tunnel.host, tunnel.port.into(), from, from_port).await;
+            let channel =
+                session.handle.channel_open_direct_tcpip(tunnel.host, tunnel.port.into(), from, from_port).await;
             if let Ok(channel) = channel {
                 join(channel, socket).await;
             }

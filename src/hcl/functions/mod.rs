@@ -4,8 +4,35 @@
 //! unknown for unknown arguments and carries marks over, all as the [`Function`] says; `run` sees only what is left.
 //! `try`, `can` and `convert` are not here: they do not evaluate their arguments first, so the evaluator knows them.
 
+mod arguments;
+mod case;
+mod collections;
+mod csv;
+mod dates;
+mod encoding;
+mod environment;
+mod files;
+mod fileset;
+mod format;
+mod hashing;
+mod identifiers;
+mod json;
+mod mappings;
+mod network;
+mod numbers;
+mod paths;
+mod regexes;
+mod secrets;
+mod sequences;
+mod sets;
+mod strings;
+mod timestamps;
+mod yaml;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::types::Type;
 use super::value::Value;
@@ -92,8 +119,11 @@ pub struct Function {
     /// How marks reach the result.
     pub marks: Marks,
     /// Computes the result.
-    pub run: fn(&Call<'_>, &[Value]) -> Result<Value, FunctionError>,
+    pub run: Run,
 }
+
+/// What computes a function's result from its arguments.
+pub type Run = fn(&Call<'_>, &[Value]) -> Result<Value, FunctionError>;
 
 /// A parameter of a function.
 #[derive(Clone, Copy)]
@@ -156,6 +186,25 @@ impl Param {
     }
 }
 
+impl Function {
+    /// A function without further arguments; any mark in an argument marks its result.
+    pub const fn new(name: &'static str, params: &'static [Param], returns: fn() -> Type, run: Run) -> Self {
+        Self { name, params, variadic: None, returns, marks: Marks::Whole, run }
+    }
+
+    /// The function taking any number of further arguments.
+    #[must_use]
+    pub const fn with_variadic(self, param: Param) -> Self {
+        Self { variadic: Some(param), ..self }
+    }
+
+    /// The function keeping the marks of the parts it passes on.
+    #[must_use]
+    pub const fn keeping_marks(self) -> Self {
+        Self { marks: Marks::Parts, ..self }
+    }
+}
+
 /// Why a function has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FunctionError {
@@ -184,12 +233,41 @@ impl FunctionError {
     }
 }
 
+/// The families of functions, each in a file of its own.
+static FAMILIES: [&[Function]; 22] = [
+    case::FUNCTIONS,
+    collections::FUNCTIONS,
+    csv::FUNCTIONS,
+    dates::FUNCTIONS,
+    encoding::FUNCTIONS,
+    environment::FUNCTIONS,
+    files::FUNCTIONS,
+    fileset::FUNCTIONS,
+    format::FUNCTIONS,
+    hashing::FUNCTIONS,
+    identifiers::FUNCTIONS,
+    json::FUNCTIONS,
+    mappings::FUNCTIONS,
+    network::FUNCTIONS,
+    numbers::FUNCTIONS,
+    paths::FUNCTIONS,
+    regexes::FUNCTIONS,
+    secrets::FUNCTIONS,
+    sequences::FUNCTIONS,
+    sets::FUNCTIONS,
+    strings::FUNCTIONS,
+    yaml::FUNCTIONS,
+];
+
+static TABLE: LazyLock<BTreeMap<&'static str, &'static Function>> =
+    LazyLock::new(|| FAMILIES.iter().copied().flatten().map(|function| (function.name, function)).collect());
+
 /// The function of a name.
-pub fn lookup(_name: &str) -> Option<&'static Function> {
-    None
+pub fn lookup(name: &str) -> Option<&'static Function> {
+    TABLE.get(name).copied()
 }
 
-/// The names of all functions, for suggestions.
+/// The names of all functions in order, for suggestions.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    std::iter::empty()
+    TABLE.keys().copied()
 }

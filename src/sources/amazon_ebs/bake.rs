@@ -36,12 +36,7 @@ pub struct Bake<'a> {
 }
 
 /// Bakes. `None`: the template asked for no image.
-pub async fn bake(
-    source: &AmazonEbs,
-    cx: &Cx,
-    world: &World,
-    hook: &dyn Hook,
-) -> Result<Option<Artifact>, StepError> {
+pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -> Result<Option<Artifact>, StepError> {
     let aws = world.aws(&source.access.access()).await.map_err(|e| StepError::Failed(e.into()))?;
     let bake = &Bake { source, cx, ec2: aws.ec2(), aws, names: Names::new(cx) };
 

@@ -36,12 +36,25 @@ pub const KIND: Kind = Kind {
     name: "amazon-ebs",
     // Rendered when the source image is known (packer-amazon.md section 0.5).
     deferred: &[
-        "ami_description", "run_tags", "run_tag", "run_volume_tags", "run_volume_tag", "snapshot_tags", "snapshot_tag",
-        "tags", "tag",
+        "ami_description",
+        "run_tags",
+        "run_tag",
+        "run_volume_tags",
+        "run_volume_tag",
+        "snapshot_tags",
+        "snapshot_tag",
+        "tags",
+        "tag",
     ],
     values: &[
-        "SourceAMIName", "BuildRegion", "SourceAMI", "SourceAMICreationDate", "SourceAMIOwner", "SourceAMIOwnerName",
+        "SourceAMIName",
+        "BuildRegion",
+        "SourceAMI",
+        "SourceAMICreationDate",
+        "SourceAMIOwner",
+        "SourceAMIOwnerName",
     ],
+    timed: true,
     prepare,
     schema: || {
         vec![
@@ -58,7 +71,6 @@ struct AmazonEbs {
     access: AccessOptions,
     communicator: CommunicatorOptions,
     options: Options,
-    force: Force,
 }
 
 fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Source>, Diagnostics> {
@@ -75,7 +87,7 @@ fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Sour
         options.force_deregister = true;
     }
     let name = prepared.name.to_owned();
-    let source = AmazonEbs { name, access, communicator, options, force: prepared.force };
+    let source = AmazonEbs { name, access, communicator, options };
     let problems = source.problems();
     if !problems.is_empty() {
         all.push(Diagnostic::error(joined(&problems), "").at(&body.span));

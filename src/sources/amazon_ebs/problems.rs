@@ -3,8 +3,8 @@
 use crate::hcl::diagnostics::Diagnostics;
 
 use super::AmazonEbs;
-use super::unsupported;
 use super::options::{Device, Options};
+use super::unsupported;
 
 impl AmazonEbs {
     /// All problems, one text each, in the order in which Packer reports them.
@@ -30,7 +30,8 @@ impl AmazonEbs {
             && self.communicator.ssh_private_key_file.is_none()
             && !self.communicator.ssh_agent_auth
         {
-            let text = "ssh_private_key_file must be provided or ssh_agent_auth enabled when ssh_keypair_name is specified.";
+            let text =
+                "ssh_private_key_file must be provided or ssh_agent_auth enabled when ssh_keypair_name is specified.";
             problems.push(text.to_owned());
         }
         let interfaces = ["public_ip", "private_ip", "public_dns", "private_dns", "ipv6"];
@@ -111,9 +112,8 @@ fn metadata_problems(options: &Options) -> Vec<String> {
         ("instance_metadata_tags", &metadata.instance_metadata_tags, ["disabled", "enabled"]),
     ];
     let wrong = choices.iter().filter(|(_, value, allowed)| given(value).is_some_and(|v| !allowed.contains(&v)));
-    let mut problems: Vec<String> = wrong
-        .map(|(name, _, [one, other])| format!("{name} requires either {one} or {other} as its value"))
-        .collect();
+    let mut problems: Vec<String> =
+        wrong.map(|(name, _, [one, other])| format!("{name} requires either {one} or {other} as its value")).collect();
     if metadata.http_put_response_hop_limit.is_some_and(|limit| !(0..=64).contains(&limit)) {
         problems.push("http_put_response_hop_limit requires a number between 1 and 64".to_owned());
     }
@@ -128,9 +128,7 @@ fn image_problems(options: &Options) -> Vec<String> {
     if let Some(at) = given(&options.deprecate_at)
         && at.parse::<jiff::Timestamp>().is_err()
     {
-        problems.push(format!(
-            "deprecate_at is not a valid time: \"{at}\". Expect time format: YYYY-MM-DDTHH:MM:SSZ"
-        ));
+        problems.push(format!("deprecate_at is not a valid time: \"{at}\". Expect time format: YYYY-MM-DDTHH:MM:SSZ"));
     }
     problems
 }
@@ -159,9 +157,7 @@ fn device_problems(device: &Device) -> Vec<String> {
         problems.push("The `device_name` must be specified for every device in the block device mapping.".to_owned());
     }
     if device.kms_key_id.is_some() && device.encrypted != Some(true) {
-        problems.push(format!(
-            "The device {name}, must also have `encrypted: true` when setting a kms_key_id."
-        ));
+        problems.push(format!("The device {name}, must also have `encrypted: true` when setting a kms_key_id."));
     }
     let kind = device.volume_type.as_deref().unwrap_or_default();
     if device.throughput.is_some() && kind != "gp3" {
@@ -198,7 +194,9 @@ pub fn with_hints(diagnostics: Diagnostics) -> Diagnostics {
     let hinted = diagnostics.into_iter().map(|diagnostic| {
         let known = unsupported::OPTIONS.iter().find(|name| diagnostic.detail.contains(&format!("\"{name}\"")));
         match known {
-            Some(name) => diagnostic.hint(format!("Packer knows `{name}`; this version of Kiln does not support it yet")),
+            Some(name) => {
+                diagnostic.hint(format!("Packer knows `{name}`; this version of Kiln does not support it yet"))
+            }
             None => diagnostic,
         }
     });
@@ -228,11 +226,8 @@ mod tests {
     fn a_source_needs_an_image_and_a_type() {
         let problems = source_problems(&Options::default());
         assert_eq!(problems.len(), 2);
-        let options = Options {
-            source_ami: Some("ami-1".into()),
-            instance_type: Some("t3.micro".into()),
-            ..Options::default()
-        };
+        let options =
+            Options { source_ami: Some("ami-1".into()), instance_type: Some("t3.micro".into()), ..Options::default() };
         assert!(source_problems(&options).is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! How to talk to the machine, as templates give it (packer-core.md appendix B, packer-amazon.md section 5.1).
 
-use std::path::{Path, PathBuf};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;

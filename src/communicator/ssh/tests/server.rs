@@ -88,7 +88,8 @@ impl Server {
     pub fn new_host_key(&self) -> PublicKey {
         let path = self.dir.path().join("host");
         let _ = fs::remove_file(&path);
-        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path).status().unwrap();
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path).status().unwrap();
         assert!(made.success());
         parse_public_line(&fs::read_to_string(path.with_extension("pub")).unwrap()).unwrap()
     }
@@ -223,12 +224,15 @@ impl Seen {
 
     pub fn warnings(&self) -> Vec<String> {
         let seen = self.0.lock().unwrap();
-        seen.iter().filter_map(|kind| if let EventKind::Warning(text) = kind { Some(text.clone()) } else { None }).collect()
+        seen.iter()
+            .filter_map(|kind| if let EventKind::Warning(text) = kind { Some(text.clone()) } else { None })
+            .collect()
     }
 
     pub fn waiting(&self) -> Vec<String> {
         let seen = self.0.lock().unwrap();
-        let state = |kind: &EventKind| if let EventKind::Waiting { state, .. } = kind { Some(state.clone()) } else { None };
+        let state =
+            |kind: &EventKind| if let EventKind::Waiting { state, .. } = kind { Some(state.clone()) } else { None };
         seen.iter().filter_map(state).collect()
     }
 }

@@ -79,9 +79,14 @@ async fn modes_are_exact_and_names_are_taken_literally() {
     let Some(server) = Server::start() else { return };
     for method in METHODS {
         let ssh = with(&server, method).await;
-        for (name, mode_bits) in
-            [("plain", 0o644), ("a b", 0o777), ("it's $HOME `x` \"q\" *", 0o600), ("ünï", 0o4755), ("-rf", 0o666), ("back\\slash", 0o644)]
-        {
+        for (name, mode_bits) in [
+            ("plain", 0o644),
+            ("a b", 0o777),
+            ("it's $HOME `x` \"q\" *", 0o600),
+            ("ünï", 0o4755),
+            ("-rf", 0o666),
+            ("back\\slash", 0o644),
+        ] {
             let path = server.path(name);
             for content in [&b"first content"[..], b"", b"third"] {
                 ssh.upload_bytes(content, path.to_str().unwrap(), mode_bits).await.unwrap();
@@ -128,10 +133,26 @@ async fn errors_name_the_path_and_the_cause() {
         let results: [(String, &[&str], Error); 6] = [
             (dir.clone(), &["is a directory"], up(dir.clone()).await),
             (missing.clone(), &["no directory", "No such file"], up(missing.clone()).await),
-            (missing.clone(), &["no such file", "No such file"], ssh.download(&missing, &server.path("t")).await.unwrap_err()),
-            (dir.clone(), &["is a directory", "not a regular file"], ssh.download(&dir, &server.path("t")).await.unwrap_err()),
-            (missing.clone(), &["no such directory", "No such file"], ssh.download_dir(&missing, &server.path("u")).await.unwrap_err()),
-            (file.clone(), &["File exists", "not a directory"], ssh.upload_dir(&server.path("dir"), &file).await.unwrap_err()),
+            (
+                missing.clone(),
+                &["no such file", "No such file"],
+                ssh.download(&missing, &server.path("t")).await.unwrap_err(),
+            ),
+            (
+                dir.clone(),
+                &["is a directory", "not a regular file"],
+                ssh.download(&dir, &server.path("t")).await.unwrap_err(),
+            ),
+            (
+                missing.clone(),
+                &["no such directory", "No such file"],
+                ssh.download_dir(&missing, &server.path("u")).await.unwrap_err(),
+            ),
+            (
+                file.clone(),
+                &["File exists", "not a directory"],
+                ssh.upload_dir(&server.path("dir"), &file).await.unwrap_err(),
+            ),
         ];
         for (path, causes, error) in results {
             let text = error.to_string();
@@ -154,9 +175,15 @@ fn make_tree(root: &Path) {
         fs::create_dir_all(root.join(dir)).unwrap();
     }
     let long = format!("deep/1/2/3/{}", "long".repeat(40));
-    for (name, content) in
-        [("f", &b"text"[..]), (".hidden", b""), ("a b/c  d/e f", b"x"), ("ünï/日本/語", b"y"), ("closed/in", b"z"), ("-n", b"n"), (&long, b"l")]
-    {
+    for (name, content) in [
+        ("f", &b"text"[..]),
+        (".hidden", b""),
+        ("a b/c  d/e f", b"x"),
+        ("ünï/日本/語", b"y"),
+        ("closed/in", b"z"),
+        ("-n", b"n"),
+        (&long, b"l"),
+    ] {
         fs::write(root.join(name), content).unwrap();
     }
     fs::write(root.join("big"), noise(3 << 20)).unwrap();
@@ -281,7 +308,11 @@ async fn an_upload_that_is_cut_off_leaves_no_file() {
     fs::write(server.path("big"), noise(64 << 20)).unwrap();
     let (big, target) = (server.path("big"), server.remote("target"));
     let started = async {
-        let begun = || fs::read_dir(server.dir.path()).unwrap().any(|e| e.unwrap().file_name().to_string_lossy().contains(".kiln-"));
+        let begun = || {
+            fs::read_dir(server.dir.path())
+                .unwrap()
+                .any(|e| e.unwrap().file_name().to_string_lossy().contains(".kiln-"))
+        };
         super::eventually("the upload began", begun).await;
         server.kill_sessions();
     };

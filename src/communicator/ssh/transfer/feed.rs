@@ -83,7 +83,11 @@ pub(super) enum Stop {
 impl Stop {
     /// An I/O error about a path, unless it means that nobody takes the bytes.
     pub(super) fn at(path: &Path, error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe { Self::NotWanted } else { Self::Failed(local_error(path, &error)) }
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::NotWanted
+        } else {
+            Self::Failed(local_error(path, &error))
+        }
     }
 }
 

@@ -129,7 +129,8 @@ fn safe_name(name: &Path) -> Result<PathBuf, Error> {
             Component::Normal(part) => safe.push(part),
             Component::CurDir => {}
             Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                let reason = format!("the machine sent the name `{}`, which leads out of the directory", name.display());
+                let reason =
+                    format!("the machine sent the name `{}`, which leads out of the directory", name.display());
                 return Err(Error::Transfer { what: "download".into(), reason });
             }
         }
@@ -180,7 +181,10 @@ mod tests {
     fn failures_say_what_the_machine_said() {
         let finished = |exit, stderr: &str| Finished { exit, stdout: Vec::new(), stderr: stderr.into() };
         for (finished, text) in [
-            (finished(Exit::Status(2), "kiln: 3: cannot create /x: Permission denied\n"), "cannot create /x: Permission denied"),
+            (
+                finished(Exit::Status(2), "kiln: 3: cannot create /x: Permission denied\n"),
+                "cannot create /x: Permission denied",
+            ),
             (finished(Exit::Status(1), "kiln: line 3: /x: Is a directory\n"), "/x: Is a directory"),
             (finished(Exit::Status(1), "kiln: no such file\n"), "no such file"),
             (finished(Exit::Status(9), " \n"), "exit status 9"),

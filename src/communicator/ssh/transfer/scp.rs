@@ -142,7 +142,13 @@ impl Dialogue {
     }
 
     /// Sends one file's record and data.
-    async fn send_file(&mut self, content: Content, name: &str, mode: u32, progress: &mut Progress) -> Result<(), Error> {
+    async fn send_file(
+        &mut self,
+        content: Content,
+        name: &str,
+        mode: u32,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
         let ready = content.open().await?;
         self.send(format!("C{mode:04o} {} {name}\n", ready.size)).await?;
         self.answer().await?;
@@ -226,8 +232,15 @@ async fn send_tree(dialogue: &mut Dialogue, tree: &Tree, progress: &mut Progress
 /// What a source sends.
 #[derive(Debug, PartialEq, Eq)]
 enum Record {
-    File { mode: u32, size: u64, name: String },
-    Dir { mode: u32, name: String },
+    File {
+        mode: u32,
+        size: u64,
+        name: String,
+    },
+    Dir {
+        mode: u32,
+        name: String,
+    },
     Up,
     /// Times, which are not kept.
     Times,
@@ -259,7 +272,8 @@ impl Dialogue {
         let line = self.line().await;
         match parse(kind, &line) {
             Some(record) => Ok(Some(record)),
-            None => Err(self.error(format!("the machine sent the record `{}{line}`, which is not acceptable", char::from(kind)))),
+            None => Err(self
+                .error(format!("the machine sent the record `{}{line}`, which is not acceptable", char::from(kind)))),
         }
     }
 
@@ -318,7 +332,10 @@ async fn receive_one(dialogue: &mut Dialogue, local: &Path, progress: &mut Progr
 /// Downloads what is in `remote` into `local`.
 pub(super) async fn download_dir(link: &Link, remote: &str, local: &Path) -> Result<(), Error> {
     let what = format!("download {remote}");
-    let command = sh("[ -d \"$1\" ] || { echo 'no such directory on the machine' >&2; exit 1; }; exec scp -r -f \"$1\"", &[&path(remote)]);
+    let command = sh(
+        "[ -d \"$1\" ] || { echo 'no such directory on the machine' >&2; exit 1; }; exec scp -r -f \"$1\"",
+        &[&path(remote)],
+    );
     let mut dialogue = Dialogue::start(link, &what, &command).await?;
     let mut progress = Progress::new(link, &what, None);
     match receive_tree(&mut dialogue, local, &mut progress).await {

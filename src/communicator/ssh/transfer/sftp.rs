@@ -20,7 +20,7 @@ use super::{Content, Progress, blocking, ended, local_error, safe_name};
 use crate::communicator::Error;
 use crate::communicator::ssh::link::Link;
 use crate::communicator::ssh::script::split_home;
-use crate::communicator::ssh::session::Session;
+use crate::communicator::ssh::session::InUse;
 
 /// Requests of 32 KiB under way for one file: the 2 MiB that an OpenSSH server's window holds.
 const REQUESTS: usize = 64;
@@ -36,7 +36,7 @@ const PORTION: usize = 1 << 20;
 struct Sftp {
     client: Arc<SftpSession>,
     /// The connection it is on, to tell a lost one from a refusal.
-    session: Arc<Session>,
+    session: Arc<InUse>,
 }
 
 impl Sftp {
@@ -53,8 +53,8 @@ impl Sftp {
             SftpSession::new_with_config(channel.into_stream(), config).await.map_err(|e| e.to_string())
         };
         match opened.await {
-            Ok(client) => Ok(Self { client: Arc::new(client), session }),
-            Err(_) if session.handle.is_closed() => Err(Error::Lost { what: what.to_owned() }),
+            Ok(client) => Ok(Self { client: Arc::new(client), session: Arc::new(session) }),
+            Err(_) if session.0.handle.is_closed() => Err(Error::Lost { what: what.to_owned() }),
             Err(reason) => {
                 let reason = format!("the machine does not serve SFTP: {reason}");
                 Err(Error::Transfer { what: what.to_owned(), reason })
@@ -63,7 +63,7 @@ impl Sftp {
     }
 
     fn error(&self, what: &str, error: impl std::fmt::Display) -> Error {
-        if self.session.handle.is_closed() {
+        if self.session.0.handle.is_closed() {
             return Error::Lost { what: what.to_owned() };
         }
         Error::Transfer { what: what.to_owned(), reason: error.to_string() }
@@ -71,7 +71,7 @@ impl Sftp {
 
     async fn is_dir(&self, remote: &str) -> Result<Option<bool>, SftpError> {
         match self.client.metadata(remote).await {
-            Ok(found) => Ok(Some(found.is_dir())),
+            Ok(found) => Ok(Some(file_type(&found) == DIR)),
             Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => Ok(None),
             Err(error) => Err(error),
         }
@@ -94,7 +94,7 @@ impl Sftp {
         // The mode of an existing file is not set by opening it, and that of a new one is subject to the umask.
         file.flush().await.map_err(|e| self.error(&what, e))?;
         let found = file.metadata().await.map_err(|e| self.error(&what, e))?;
-        if found.is_regular() {
+        if file_type(&found) == FILE {
             file.set_metadata(permissions(mode)).await.map_err(|e| self.error(&what, e))?;
             if found.size != Some(size) {
                 return Err(self.error(&what, format!("{} of {size} bytes arrived", found.size.unwrap_or(0))));
@@ -147,7 +147,7 @@ impl Sftp {
         let what = format!("download {remote}");
         let mut file = self.client.open(remote).await.map_err(|e| self.error(&what, e))?;
         let found = file.metadata().await.map_err(|e| self.error(&what, e))?;
-        if found.is_dir() {
+        if file_type(&found) == DIR {
             return Err(self.error(&what, "is a directory on the machine"));
         }
         let mut target = Target::create(local)?;
@@ -164,6 +164,15 @@ impl Sftp {
         target.keep()?;
         Ok(found.permissions.unwrap_or(0o644) & 0o777)
     }
+}
+
+const DIR: u32 = 0o040_000;
+const FILE: u32 = 0o100_000;
+
+/// The file type bits. (The crate's own `is_regular` looks at one bit only, which links have too.)
+fn file_type(attributes: &FileAttributes) -> u32 {
+    const TYPE_BITS: u32 = 0o170_000;
+    attributes.permissions.unwrap_or(0) & TYPE_BITS
 }
 
 fn permissions(mode: u32) -> FileAttributes {
@@ -253,12 +262,12 @@ pub(super) async fn download_dir(link: &Link, remote: &str, local: &Path) -> Res
             let name = dir.join(one_name(&what, &found.file_name())?);
             let (from, to) = (format!("{base}/{}", utf8(&name)?), local.join(&name));
             let mut metadata = found.metadata();
-            if !metadata.is_dir() && !metadata.is_regular() {
+            if !matches!(file_type(&metadata), DIR | FILE) {
                 // What a link leads to is wanted.
                 let followed = sftp.client.metadata(&from).await;
                 metadata = followed.map_err(|e| sftp.error(&format!("download {from}"), e))?;
             }
-            if metadata.is_dir() {
+            if file_type(&metadata) == DIR {
                 refuse_depth(&what, &name)?;
                 fs::create_dir_all(&to).map_err(|e| local_error(&to, &e))?;
                 modes.push((to, metadata.permissions.unwrap_or(0o755) & 0o777));

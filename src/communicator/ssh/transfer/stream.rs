@@ -163,7 +163,8 @@ impl Target {
         // A link is followed: the file that it leads to is what gets replaced.
         let place = fs::canonicalize(local).unwrap_or_else(|_| local.to_owned());
         let parent = place.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let made = tempfile::Builder::new().prefix(".kiln-").permissions(Permissions::from_mode(0o644)).tempfile_in(parent);
+        let made =
+            tempfile::Builder::new().prefix(".kiln-").permissions(Permissions::from_mode(0o644)).tempfile_in(parent);
         Ok(Self::Aside(made.map_err(failed)?, place))
     }
 
@@ -192,7 +193,9 @@ mod tests {
     #[test]
     fn digests_are_found_in_every_tools_output() {
         let sum = "ab".repeat(32);
-        for text in [format!("{sum}  -\ntee=0\n"), format!("tee=0\n{sum} *stdin\n"), format!("{}  -", sum.to_uppercase())] {
+        for text in
+            [format!("{sum}  -\ntee=0\n"), format!("tee=0\n{sum} *stdin\n"), format!("{}  -", sum.to_uppercase())]
+        {
             assert_eq!(digest(text.as_bytes()), Some(sum.clone()));
         }
         assert_eq!(digest(b"tee=0\n"), None);

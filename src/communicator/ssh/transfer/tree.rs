@@ -223,7 +223,8 @@ async fn upload_singly(link: &Link, tree: &Tree, remote: &str, existing: &[usize
             }
             Kind::Dir => {
                 if existing.binary_search(&number).is_err() {
-                    let made = sh("mkdir \"$1\" && chmod \"$2\" \"$1\"", &[&path(&target), &format!("{:04o}", entry.mode)]);
+                    let made =
+                        sh("mkdir \"$1\" && chmod \"$2\" \"$1\"", &[&path(&target), &format!("{:04o}", entry.mode)]);
                     check(&format!("make {target}"), &ask_machine(link, &made, Vec::new()).await?)?;
                 }
                 number += 1;
@@ -269,13 +270,15 @@ pub(super) async fn download(link: &Link, remote: &str, local: &Path) -> Result<
 fn only_changes(stderr: &[u8]) -> bool {
     let text = String::from_utf8_lossy(stderr);
     let mut complaints = text.lines().filter(|line| line.starts_with("tar: ")).peekable();
-    complaints.peek().is_some() && complaints.all(|line| line.contains("changed as we read it") || line.contains("removed before we read it"))
+    complaints.peek().is_some()
+        && complaints.all(|line| line.contains("changed as we read it") || line.contains("removed before we read it"))
 }
 
 /// Leaves tar's own words of what [`PACK`] wrote.
 fn without_report(mut finished: Finished) -> Finished {
     let text = String::from_utf8_lossy(&finished.stderr).into_owned();
-    let report = |line: &&str| line.starts_with("tar=") || line.starts_with("tee=") || digest(line.as_bytes()).is_some();
+    let report =
+        |line: &&str| line.starts_with("tar=") || line.starts_with("tee=") || digest(line.as_bytes()).is_some();
     finished.stderr = text.lines().filter(|line| !report(line)).collect::<Vec<_>>().join("\n").into_bytes();
     finished
 }

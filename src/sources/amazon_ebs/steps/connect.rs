@@ -97,11 +97,8 @@ mod tests {
 
     #[test]
     fn the_template_chooses_the_interface() {
-        let instance = Instance {
-            public_ip: Some("1.1.1.1".into()),
-            private_ip: Some("10.0.0.1".into()),
-            ..Instance::default()
-        };
+        let instance =
+            Instance { public_ip: Some("1.1.1.1".into()), private_ip: Some("10.0.0.1".into()), ..Instance::default() };
         assert_eq!(pick("", &instance).as_deref(), Some("1.1.1.1"));
         assert_eq!(pick("private_ip", &instance).as_deref(), Some("10.0.0.1"));
         assert_eq!(pick("ipv6", &instance), None);

@@ -12,12 +12,7 @@ use super::security_group::Groups;
 use super::stop_instance::Stopped;
 
 /// Makes it and waits until it is available.
-pub async fn create(
-    bake: &Bake<'_>,
-    stopped: &Stopped,
-    tags: &BuildTags,
-    groups: &Groups,
-) -> Result<Image, Cause> {
+pub async fn create(bake: &Bake<'_>, stopped: &Stopped, tags: &BuildTags, groups: &Groups) -> Result<Image, Cause> {
     let options = &bake.source.options;
     let (name, instance) = (options.ami_name.clone(), stopped.instance.id.clone());
     bake.cx.events.say(format!("Creating AMI {name} from instance {instance}"));

@@ -44,7 +44,6 @@ pub async fn run(
     values: &BTreeMap<String, Value>,
     key: &Key,
 ) -> Result<(), Cause> {
-    let (result, ()) =
-        tokio::join!(hook.provision(session.communicator.as_ref(), values), key_pair::delete(bake, key));
+    let (result, ()) = tokio::join!(hook.provision(session.communicator.as_ref(), values), key_pair::delete(bake, key));
     result
 }

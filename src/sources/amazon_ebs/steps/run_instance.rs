@@ -97,13 +97,19 @@ fn metadata(options: &Options) -> Metadata {
 fn user_data(options: &Options) -> Result<Option<String>, Cause> {
     let bytes = match (&options.user_data, &options.user_data_file) {
         (Some(text), _) => text.clone().into_bytes(),
-        (None, Some(file)) if !file.is_empty() => std::fs::read(file).map_err(|e| super::Refused(format!("{file}: {e}")))?,
+        (None, Some(file)) if !file.is_empty() => {
+            std::fs::read(file).map_err(|e| super::Refused(format!("{file}: {e}")))?
+        }
         _ => return Ok(None),
     };
     if bytes.is_empty() {
         return Ok(None);
     }
-    Ok(Some(if is_encoded(&bytes) { String::from_utf8_lossy(&bytes).trim().to_owned() } else { STANDARD.encode(bytes) }))
+    Ok(Some(if is_encoded(&bytes) {
+        String::from_utf8_lossy(&bytes).trim().to_owned()
+    } else {
+        STANDARD.encode(bytes)
+    }))
 }
 
 /// Whether a text is base64 of something that cloud-init would take. Packer takes every text that decodes, so that `test` would reach the guest as garbage.

@@ -64,7 +64,9 @@ async fn cidrs(bake: &Bake<'_>) -> Result<Vec<String>, Cause> {
     let options = &bake.source.options;
     if !options.temporary_security_group_source_cidrs.is_empty() {
         if options.temporary_security_group_source_public_ip {
-            bake.cx.events.say("temporary_security_group_source_cidrs is set, ignoring temporary_security_group_source_public_ip");
+            bake.cx.events.say(
+                "temporary_security_group_source_cidrs is set, ignoring temporary_security_group_source_public_ip",
+            );
         }
         return Ok(options.temporary_security_group_source_cidrs.clone());
     }

@@ -29,7 +29,8 @@ fn check(bake: &Bake<'_>, image: &Image) -> Result<(), Refused> {
         return Err(Refused(text.to_owned()));
     }
     let enhanced = options.ena_support == Some(true) || options.sriov_support;
-    let kind = options.ami_virtualization_type.as_ref().filter(|kind| !kind.is_empty()).unwrap_or(&image.virtualization);
+    let kind =
+        options.ami_virtualization_type.as_ref().filter(|kind| !kind.is_empty()).unwrap_or(&image.virtualization);
     if enhanced && kind != "hvm" {
         let text = format!("Cannot enable enhanced networking, AMIVirtType '{kind}' of {} is not HVM", image.id);
         return Err(Refused(text));

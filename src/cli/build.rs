@@ -1,0 +1,240 @@
+//! `kiln build`: bakes.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::engine::cancel::Canceller;
+use crate::engine::journal::{self, Journal};
+use crate::engine::ledger::Entry;
+use crate::engine::mode::{Force, Mode as EngineMode, OnError, Pauses};
+use crate::event::{Events, Summary};
+use crate::report::{self, Colour, Mode as ReportMode, Reporter, Timestamps};
+use crate::run::data::Reading;
+use crate::run::prepare::{PreparedBuild, prepare};
+use crate::run::{Shared, parallel};
+use crate::sources::World;
+use crate::template::{Mode, Undeclared};
+
+use super::args::go_bool;
+use super::load::{self, How, Read, TemplateArgs};
+use super::local_ec2::{self, Local};
+use super::settings::Settings;
+use super::terminal::TerminalPrompt;
+use super::{exit, interrupt};
+
+/// Bakes the images of a template
+#[derive(clap::Args)]
+pub struct Args {
+    /// Rehearses on local EC2: instances boot on this machine, and no AWS account is needed.
+    #[arg(long)]
+    local: bool,
+    /// Timing of local EC2: `instant` or `realistic`.
+    #[arg(long, value_name = "PROFILE", default_value = "instant", requires = "local")]
+    local_profile: String,
+    /// Pauses after each step and saves the temporary key as ec2_NAME.pem.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set)]
+    debug: bool,
+    /// Replaces older products of the same name.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set)]
+    force: bool,
+    /// Colours the lines of each build.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", value_parser = go_bool, action = clap::ArgAction::Set)]
+    color: bool,
+    /// Puts the time in front of each line.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set)]
+    timestamp_ui: bool,
+    /// Writes one JSON object a line instead of text.
+    #[arg(long)]
+    json: bool,
+    /// What to do when a step fails: cleanup, abort, ask or run-cleanup-provisioner.
+    #[arg(long, value_name = "MODE", default_value = "cleanup", value_parser = on_error)]
+    on_error: OnError,
+    /// How many builds run at once; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    parallel_builds: i64,
+    /// Warns of variables in variable files that the template does not declare.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set)]
+    warn_on_undeclared_var: bool,
+    #[command(flatten)]
+    template: TemplateArgs,
+}
+
+fn on_error(text: &str) -> Result<OnError, String> {
+    match text {
+        "" | "cleanup" => Ok(OnError::Cleanup),
+        "abort" => Ok(OnError::Abort),
+        "ask" => Ok(OnError::Ask),
+        "run-cleanup-provisioner" => Ok(OnError::RunCleanupProvisioner),
+        _ => Err(r#"expected one of ["cleanup" "abort" "ask" "run-cleanup-provisioner"]"#.to_owned()),
+    }
+}
+
+/// Runs the verb.
+pub async fn run(args: Args, settings: &Settings) -> ExitCode {
+    let reporter = match report::start(report_settings(&args, settings), Box::new(std::io::stdout())) {
+        Ok(reporter) => Arc::new(reporter),
+        Err(error) => return exit::failed(settings, &format!("start the reporter: {error}")),
+    };
+    let code = match Session::start(&args, settings, &reporter).await {
+        Ok(session) => session.build(&args, settings).await,
+        Err(text) => {
+            reporter.print_error(format!("Error: {text}"));
+            ExitCode::from(exit::FAILURE)
+        }
+    };
+    // A closed pipe is nobody to tell.
+    let _ = reporter.finish();
+    code
+}
+
+fn report_settings(args: &Args, settings: &Settings) -> report::Settings {
+    let mut report = settings.for_people();
+    if args.json {
+        report.mode = ReportMode::Json;
+    }
+    if !args.color {
+        report.colour = Colour::Off;
+    }
+    if args.timestamp_ui {
+        report.timestamps = Timestamps::In(jiff::tz::TimeZone::system());
+    }
+    report
+}
+
+/// Everything that lives as long as the command.
+struct Session {
+    reporter: Arc<Reporter>,
+    local: Option<Local>,
+    cancel: crate::engine::cancel::Cancel,
+}
+
+impl Session {
+    async fn start(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -> Result<Self, String> {
+        let (canceller, cancel) = Canceller::new();
+        interrupt::listen(canceller, reporter.clone()).map_err(|e| format!("listen for signals: {e}"))?;
+        let local = match args.local {
+            true => Some(local_ec2::start(settings, &args.local_profile, reporter).await?),
+            false => None,
+        };
+        Ok(Self { reporter: reporter.clone(), local, cancel })
+    }
+
+    async fn build(self, args: &Args, settings: &Settings) -> ExitCode {
+        let world = World::new(self.local.as_ref().map(Local::endpoint));
+        let undeclared = if args.warn_on_undeclared_var { Undeclared::Warn } else { Undeclared::Ignore };
+        let how = How { mode: Mode::Full, undeclared, reading: Reading::Execute };
+        let read = match load::read(&args.template, &how, settings, &world).await {
+            Ok(read) => read,
+            Err(missing) => return self.end(Err(missing.to_string())).await,
+        };
+        load::print(&self.reporter, &read.diagnostics, &read.sources);
+        if read.diagnostics.has_errors() {
+            return self.end(Ok(ExitCode::from(exit::FAILURE))).await;
+        }
+        let (builds, all_prepared) = self.prepare(args, &read);
+        if builds.is_empty() {
+            let text = "No builds to run: see what -only and -except leave, and the errors above";
+            return self.end(if all_prepared { Err(text.to_owned()) } else { Ok(ExitCode::from(exit::FAILURE)) }).await;
+        }
+        let result = self.run(args, settings, world, &builds, &read).await;
+        let result = result.map(|summary| code(&summary, all_prepared));
+        self.end(result).await
+    }
+
+    fn prepare(&self, args: &Args, read: &Read) -> (Vec<PreparedBuild>, bool) {
+        let Some(plan) = &read.plan else { return (Vec::new(), true) };
+        let force = if args.force { Force::Yes } else { Force::No };
+        let (builds, diagnostics) = prepare(plan, force);
+        load::print(&self.reporter, &diagnostics, &read.sources);
+        (builds, !diagnostics.has_errors())
+    }
+
+    async fn run(
+        &self,
+        args: &Args,
+        settings: &Settings,
+        world: World,
+        builds: &[PreparedBuild],
+        read: &Read,
+    ) -> Result<Summary, String> {
+        let run = new_run_id();
+        let first = first_entry(&run, settings);
+        let journal = Journal::create(&settings.state, &run, &first)
+            .map_err(|e| format!("{}: nothing was created", crate::engine::chain(&e)))?;
+        let pauses = if args.debug { Pauses::AfterSteps } else { Pauses::None };
+        let force = if args.force { Force::Yes } else { Force::No };
+        if args.debug {
+            self.reporter.print("Debug mode enabled. Builds will not be parallelized.");
+        }
+        let shared = Shared {
+            run: run.into(),
+            events: Events::new(self.reporter.sink()),
+            journal,
+            cancel: self.cancel.clone(),
+            mode: EngineMode { on_error: args.on_error, pauses, force },
+            prompt: Arc::new(TerminalPrompt::new(self.reporter.clone())),
+            world,
+            secrets: settings.secrets.clone(),
+        };
+        let most = usize::try_from(args.parallel_builds).unwrap_or(0);
+        Ok(parallel::run(builds, &shared, &read.sources, most).await)
+    }
+
+    /// Ends local EC2 and gives the exit code.
+    async fn end(self, result: Result<ExitCode, String>) -> ExitCode {
+        if let Some(local) = self.local {
+            local.stop().await;
+        }
+        result.unwrap_or_else(|text| {
+            self.reporter.print_error(format!("Error: {text}"));
+            ExitCode::from(exit::FAILURE)
+        })
+    }
+}
+
+fn code(summary: &Summary, all_prepared: bool) -> ExitCode {
+    if !summary.leftovers.is_empty() {
+        return ExitCode::from(exit::LEFTOVERS);
+    }
+    let good = summary.errors.is_empty() && !summary.interrupted && all_prepared;
+    if good { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILURE) }
+}
+
+/// A UUID whose first part is the time, so that runs sort by age.
+fn new_run_id() -> String {
+    let millis = jiff::Timestamp::now().as_millisecond().unsigned_abs() & 0xffff_ffff_ffff;
+    let random: u128 = rand::random();
+    let bits = (u128::from(millis) << 80) | (random & ((1 << 80) - 1));
+    let bits = (bits & !(0xf << 76) | (0x7 << 76)) & !(0x3 << 62) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+fn first_entry(run: &str, settings: &Settings) -> Entry {
+    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Entry::Run {
+        version: journal::VERSION,
+        run: run.to_owned(),
+        started: jiff::Timestamp::now().as_second(),
+        pid: std::process::id(),
+        host,
+        // Values of variables may be secret, and the journal is read by others.
+        command: std::env::args().filter(|word| !word.contains('=')).collect(),
+        directory: settings.cwd.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_are_uuids_that_sort_by_time() {
+        let id = new_run_id();
+        assert_eq!(id.len(), 36);
+        assert_eq!((&id[14..15], "89ab".contains(&id[19..20])), ("7", true));
+        let older = id;
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert!(older < new_run_id());
+    }
+}

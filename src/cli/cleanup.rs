@@ -1,0 +1,177 @@
+//! `kiln cleanup`: releases what killed or aborted runs left.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::engine::chain;
+use crate::engine::journal::Journal;
+use crate::engine::ledger::{Entry, Outcome, Verdict};
+use crate::event::{Events, Leftover};
+use crate::report::{self, Reporter};
+use crate::run::cleanup::{Worlds, sweep};
+use crate::sources::World;
+
+use super::local_ec2::{self, Local};
+use super::settings::Settings;
+use super::{exit, interrupt};
+
+/// Removes what killed or aborted runs left behind
+#[derive(clap::Args)]
+pub struct Args {
+    /// The run to clean up after, or the beginning of its id; all unfinished runs when none is given.
+    run: Option<String>,
+    /// Shows what would be removed and removes nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// A run that still owes something.
+struct Unfinished {
+    run: String,
+    journal: Journal,
+}
+
+/// Runs the verb.
+pub async fn run(args: Args, settings: &Settings) -> ExitCode {
+    let reporter = match report::start(settings.plain(), Box::new(std::io::stdout())) {
+        Ok(reporter) => Arc::new(reporter),
+        Err(error) => return exit::failed(settings, &format!("start the reporter: {error}")),
+    };
+    let result = clean(&args, settings, &reporter).await;
+    let code = match result {
+        Ok(left) if left.is_empty() => ExitCode::SUCCESS,
+        Ok(left) => {
+            left.iter().for_each(|one| reporter.print_error(describe(one)));
+            ExitCode::from(exit::LEFTOVERS)
+        }
+        Err(text) => {
+            reporter.print_error(format!("Error: {text}"));
+            ExitCode::from(exit::FAILURE)
+        }
+    };
+    // A closed pipe is nobody to tell.
+    let _ = reporter.finish();
+    code
+}
+
+fn describe(left: &Leftover) -> String {
+    format!("{} {} in {} is left: {} ({})", left.kind, left.id, left.region, left.reason, left.remedy)
+}
+
+async fn clean(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -> Result<Vec<Leftover>, String> {
+    let unfinished = unfinished(args, &settings.state, reporter)?;
+    if unfinished.is_empty() {
+        reporter.print("Nothing is left of any run.");
+        return Ok(Vec::new());
+    }
+    if args.dry_run {
+        unfinished.iter().for_each(|one| show(one, reporter));
+        return Ok(Vec::new());
+    }
+    let (canceller, cancel) = crate::engine::cancel::Canceller::new();
+    interrupt::listen(canceller, reporter.clone()).map_err(|e| format!("listen for signals: {e}"))?;
+    let local = local(&unfinished, settings, reporter).await?;
+    let worlds = Worlds {
+        aws: World::default(),
+        local: local.iter().map(|local| (local.endpoint().directory, World::new(Some(local.endpoint())))).collect(),
+    };
+    let left = cancel.guard(sweep_all(&unfinished, &worlds, reporter)).await;
+    if let Some(local) = local {
+        local.stop().await;
+    }
+    left.map_err(|e| format!("{e}: run it again to go on"))?
+}
+
+async fn sweep_all(
+    unfinished: &[Unfinished],
+    worlds: &Worlds,
+    reporter: &Arc<Reporter>,
+) -> Result<Vec<Leftover>, String> {
+    let events = Events::new(reporter.sink());
+    let mut left = Vec::new();
+    for Unfinished { run, journal } in unfinished {
+        let of_run = sweep(journal, run, worlds, &events).await;
+        if of_run.is_empty() {
+            let end = Entry::End { outcome: journal.ledger().outcome().unwrap_or(Outcome::Interrupted) };
+            journal.append(&end).map_err(|e| chain(&e))?;
+            reporter.print(format!("Run {run}: nothing is left."));
+        }
+        left.extend(of_run);
+    }
+    Ok(left)
+}
+
+/// Local EC2 is started when a run rehearsed on it.
+async fn local(
+    unfinished: &[Unfinished],
+    settings: &Settings,
+    reporter: &Arc<Reporter>,
+) -> Result<Option<Local>, String> {
+    let needed = |one: &Unfinished| {
+        one.journal.ledger().owed(None, Verdict::Failure).iter().any(|claim| !claim.intent.place.local.is_empty())
+    };
+    if unfinished.iter().any(needed) {
+        return local_ec2::start(settings, "instant", reporter).await.map(Some);
+    }
+    Ok(None)
+}
+
+fn show(unfinished: &Unfinished, reporter: &Reporter) {
+    reporter.print(format!("Run {}:", unfinished.run));
+    for claim in unfinished.journal.ledger().owed(None, Verdict::Failure) {
+        let id = claim.resource_id().unwrap_or(&claim.intent.name);
+        reporter.print(format!("  {} {id} in {}", claim.intent.kind, claim.intent.place.region));
+    }
+}
+
+/// Journals of runs that owe something and whose process is gone.
+fn unfinished(args: &Args, directory: &Path, reporter: &Reporter) -> Result<Vec<Unfinished>, String> {
+    let mut found = Vec::new();
+    let mut matched = false;
+    for path in journals(directory) {
+        let run = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        if args.run.as_ref().is_some_and(|wanted| !run.starts_with(wanted.as_str())) {
+            continue;
+        }
+        matched = true;
+        let (journal, entries) = match Journal::open(&path) {
+            Ok(opened) => opened,
+            Err(error) => {
+                reporter.print_error(format!("Warning: {}", chain(&error)));
+                continue;
+            }
+        };
+        if journal.ledger().owed(None, Verdict::Failure).is_empty() {
+            continue;
+        }
+        if is_alive(&entries) {
+            reporter.print(format!("Run {run} is still going on; it is left alone."));
+            continue;
+        }
+        found.push(Unfinished { run, journal });
+    }
+    match (&args.run, matched) {
+        (Some(run), false) => Err(format!("no run `{run}` in {}", directory.display())),
+        _ => Ok(found),
+    }
+}
+
+fn journals(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "journal")).collect();
+    paths.sort();
+    paths
+}
+
+/// Whether the run's own process still works on it: it has not written its end, and a process of its number runs the same program.
+fn is_alive(entries: &[Entry]) -> bool {
+    if entries.iter().any(|entry| matches!(entry, Entry::End { .. })) {
+        return false;
+    }
+    let Some(Entry::Run { pid, host, .. }) = entries.first() else { return false };
+    let here = nix::unistd::gethostname().is_ok_and(|name| name.to_string_lossy() == host.as_str());
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    here && name.trim() == "kiln" && *pid != std::process::id()
+}

@@ -1,0 +1,106 @@
+//! From the template argument to the files that it stands for (packer-core.md section 1.2).
+
+use std::io;
+use std::path::Path;
+
+use crate::template::{File, FileKind};
+
+/// The files of a template.
+#[derive(Default)]
+pub struct TemplateFiles {
+    /// The template itself.
+    pub files: Vec<File>,
+    /// `*.auto.pkrvars.*` beside it, when the argument is a directory.
+    pub auto_var_files: Vec<File>,
+    /// `path.root`.
+    pub root: String,
+}
+
+/// Why there is no template.
+#[derive(Debug, thiserror::Error)]
+pub enum Missing {
+    /// The path does not exist or cannot be read.
+    #[error("{path}: {reason}")]
+    Unreadable { path: String, reason: String },
+    /// The directory holds no template.
+    #[error("Could not find any config file in {0}: a template's name ends in .pkr.hcl or .pkr.json")]
+    Empty(String),
+    /// A legacy template.
+    #[error(
+        "{0} is not named *.pkr.hcl or *.pkr.json: legacy JSON templates are not supported by this version of Kiln"
+    )]
+    Legacy(String),
+}
+
+/// Reads the files that a template argument stands for.
+pub fn read(argument: &str) -> Result<TemplateFiles, Missing> {
+    let path = Path::new(argument);
+    let meta = std::fs::metadata(path).map_err(|error| unreadable(argument, &error))?;
+    if meta.is_dir() {
+        return read_directory(argument);
+    }
+    let Some(kind) = kind(argument, ".pkr") else { return Err(Missing::Legacy(argument.to_owned())) };
+    let parent = path.parent().map(|parent| parent.display().to_string()).filter(|parent| !parent.is_empty());
+    let files = vec![read_file(argument, kind)?];
+    Ok(TemplateFiles { files, root: parent.unwrap_or_else(|| ".".to_owned()), ..TemplateFiles::default() })
+}
+
+/// Reads a variable file.
+pub fn read_variables(path: &str) -> Result<File, Missing> {
+    let kind = if path.ends_with(".json") { FileKind::Json } else { FileKind::Hcl };
+    if !path.ends_with(".json") && !path.ends_with(".hcl") {
+        let reason = "Could not guess format: a variable file's name ends in .hcl or .json".to_owned();
+        return Err(Missing::Unreadable { path: path.to_owned(), reason });
+    }
+    read_file(path, kind)
+}
+
+fn read_directory(argument: &str) -> Result<TemplateFiles, Missing> {
+    let entries = std::fs::read_dir(argument).map_err(|error| unreadable(argument, &error))?;
+    let mut names: Vec<String> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().metadata().is_ok_and(|meta| !meta.is_dir()))
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let read = |stem: &str| -> Result<Vec<File>, Missing> {
+        let mut files = Vec::new();
+        for wanted in [FileKind::Hcl, FileKind::Json] {
+            for name in names.iter().filter(|name| kind(name, stem) == Some(wanted)) {
+                files.push(read_file(&joined(argument, name), wanted)?);
+            }
+        }
+        Ok(files)
+    };
+    let files = read(".pkr")?;
+    if files.is_empty() {
+        return Err(Missing::Empty(argument.to_owned()));
+    }
+    Ok(TemplateFiles { files, auto_var_files: read(".auto.pkrvars")?, root: argument.to_owned() })
+}
+
+/// `STEM.hcl` or `STEM.json`.
+fn kind(name: &str, stem: &str) -> Option<FileKind> {
+    if name.ends_with(&format!("{stem}.hcl")) {
+        return Some(FileKind::Hcl);
+    }
+    name.ends_with(&format!("{stem}.json")).then_some(FileKind::Json)
+}
+
+fn joined(directory: &str, name: &str) -> String {
+    Path::new(directory).join(name).display().to_string()
+}
+
+fn read_file(path: &str, kind: FileKind) -> Result<File, Missing> {
+    let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    Ok(File { name: path.to_owned(), text, kind })
+}
+
+fn unreadable(path: &str, error: &io::Error) -> Missing {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => format!("stat {path}: no such file or directory"),
+        io::ErrorKind::PermissionDenied => format!("open {path}: permission denied"),
+        _ => error.to_string(),
+    };
+    Missing::Unreadable { path: path.to_owned(), reason }
+}

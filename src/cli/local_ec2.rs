@@ -1,0 +1,93 @@
+//! Starts local EC2 inside this process, and runs the hidden verbs by which it re-executes itself.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::aws::access::LocalEndpoint;
+use crate::local_ec2::instance::{self, Containers};
+use crate::local_ec2::store::Store;
+use crate::local_ec2::timing::Pace;
+use crate::local_ec2::{self, Handle, Options, agent};
+use crate::report::Reporter;
+
+use super::settings::Settings;
+
+/// A running local EC2.
+pub struct Local {
+    handle: Handle,
+    machines: Arc<Containers>,
+    directory: PathBuf,
+}
+
+/// Runs a verb that only Kiln itself calls: in an instance, or to boot one.
+pub fn hidden_verb(verb: &str, rest: &[String]) -> Option<ExitCode> {
+    if verb == "agent" {
+        return Some(agent::main(rest));
+    }
+    let words: Vec<OsString> = std::env::args_os().collect();
+    instance::dispatch(&words)
+}
+
+/// Starts it on a free port of loopback. What people should know of it (which base plays which) is told once.
+pub async fn start(settings: &Settings, profile: &str, reporter: &Arc<Reporter>) -> Result<Local, String> {
+    start_at(settings, SocketAddr::from(([127, 0, 0, 1], 0)), profile, reporter).await
+}
+
+/// Starts it at an address.
+pub async fn start_at(
+    settings: &Settings,
+    listen: SocketAddr,
+    profile: &str,
+    reporter: &Arc<Reporter>,
+) -> Result<Local, String> {
+    let pace = pace(profile)?;
+    let directory = settings.data.clone();
+    let failed =
+        |what: &str, e: &dyn std::fmt::Display| format!("start local EC2 in {}: {what}{e}", directory.display());
+    let store = Store::open(&directory.join("store")).map_err(|e| failed("", &crate::engine::chain(&e)))?;
+    let machines = Containers::new(&directory.join("instances"), store).map_err(|e| failed("", &e))?;
+    let machines = Arc::new(machines);
+    if let Some(mut notices) = machines.notices() {
+        let reporter = reporter.clone();
+        tokio::spawn(async move {
+            while let Some(notice) = notices.recv().await {
+                reporter.print(notice);
+            }
+        });
+    }
+    let mut options = Options::new(directory.join("ec2"), machines.clone());
+    options.pace = pace;
+    options.faults = settings.variable("KILN_LOCAL_FAULTS").map(PathBuf::from);
+    options.log = settings.variable("KILN_LOCAL_LOG").map(PathBuf::from);
+    let handle = local_ec2::serve(listen, options).await.map_err(|e| failed("listen: ", &e))?;
+    Ok(Local { handle, machines, directory })
+}
+
+fn pace(profile: &str) -> Result<Pace, String> {
+    match profile {
+        "instant" => Ok(Pace::Instant),
+        "realistic" => Ok(Pace::Realistic(1.0)),
+        other => Err(format!("unknown profile `{other}`: instant or realistic")),
+    }
+}
+
+impl Local {
+    /// Where calls go.
+    pub fn endpoint(&self) -> LocalEndpoint {
+        LocalEndpoint { url: format!("http://{}", self.handle.addr()), directory: self.directory.display().to_string() }
+    }
+
+    /// The instances.
+    pub fn machines(&self) -> &Arc<Containers> {
+        &self.machines
+    }
+
+    /// Ends all instances and the endpoint.
+    pub async fn stop(self) {
+        self.handle.shutdown().await;
+        self.machines.shutdown().await;
+    }
+}

@@ -1,0 +1,29 @@
+//! `kiln version`.
+
+use std::process::ExitCode;
+
+use crate::plan::legacy::PACKER_VERSION;
+use crate::report;
+
+use super::exit;
+use super::settings::Settings;
+
+/// Shows the version
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Runs the verb.
+pub fn run(_: &Args, settings: &Settings) -> ExitCode {
+    let reporter = match report::start(settings.plain(), Box::new(std::io::stdout())) {
+        Ok(reporter) => reporter,
+        Err(error) => return exit::failed(settings, &format!("start the reporter: {error}")),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    reporter.record("", "version", &[version]);
+    reporter.record("", "version-prelease", &[""]);
+    reporter.record("", "version-commit", &[""]);
+    reporter.print(format!("Kiln v{version} (reads templates of Packer v{PACKER_VERSION})"));
+    // A closed pipe is nobody to tell.
+    let _ = reporter.finish();
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,336 @@
+//! RunInstances.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use sha2::{Digest, Sha256};
+
+use super::request::Request;
+use super::view;
+use crate::local_ec2::api::image;
+use crate::local_ec2::api::instance_type::InstanceType;
+use crate::local_ec2::api::mapping::floor_of;
+use crate::local_ec2::api::token::ClientToken;
+use crate::local_ec2::api::{Call, Kind, text_of};
+use crate::local_ec2::state::{
+    Attachment, Attributes, Change, Content, DiskType, Image, ImageState, Instance, InstanceState, Interface,
+    MetadataOptions, Origin, Reason, Region, Subnet, Tags, Volume, VolumeState, Work, id,
+};
+use crate::local_ec2::timing::Transition;
+use crate::local_ec2::wire::{Error, Params, Xml};
+
+/// What RunInstances takes. Spot, templates and hibernation are not there yet: asking for them is an error, not ignored.
+pub const RUN_PARAMS: &str = "ImageId InstanceType MinCount MaxCount KeyName SubnetId SecurityGroupId SecurityGroup NetworkInterface \
+     Placement UserData BlockDeviceMapping IamInstanceProfile InstanceInitiatedShutdownBehavior MetadataOptions CreditSpecification \
+     EbsOptimized EnclaveOptions CapacityReservationSpecification LicenseSpecification Monitoring DisableApiTermination DisableApiStop \
+     TagSpecification ClientToken";
+
+/// RunInstances.
+pub fn run(call: &Call<'_>) -> Result<Xml, Error> {
+    let request = Request::read(call)?;
+    let zone = request.placement.zone.as_deref().or(request.placement.subnet.as_deref()).unwrap_or_default();
+    let token = ClientToken::read(call, zone)?;
+    let (region, ids) = call.update(|region| {
+        if let Some(ids) = token.earlier(region)? {
+            return again(region, ids);
+        }
+        let ids = launch(call, region, &request)?;
+        token.remember(region, call, ids.clone());
+        Ok((region.clone(), ids))
+    })?;
+    let instances: Vec<&Instance> = ids.iter().filter_map(|id| region.instances.get(id)).collect();
+    let mut xml = Xml::new();
+    view::write_reservation(&mut xml, &region, &instances, view::Age::JustMade, call);
+    Ok(xml)
+}
+
+fn again(region: &Region, ids: Vec<String>) -> Result<(Region, Vec<String>), Error> {
+    let is_over = |id: &String| region.instances.get(id).is_none_or(|i| i.state.is_ending());
+    if ids.iter().any(is_over) {
+        let text = "The client token is associated with an instance that has been terminated.";
+        return Err(Error::new("IdempotentInstanceTerminated", text));
+    }
+    Ok((region.clone(), ids))
+}
+
+/// Defaults come from the image: `imdsSupport=v2.0` means tokens and a hop limit of 2.
+fn read_metadata(params: &Params, image: &Image) -> Result<MetadataOptions, Error> {
+    let options = params.sub("MetadataOptions");
+    let choice = |name: &str, legal: [&str; 2]| match options.get(name) {
+        None => Ok(None),
+        Some(value) if value == legal[0] => Ok(Some(false)),
+        Some(value) if value == legal[1] => Ok(Some(true)),
+        Some(value) => Err(Error::value(format!("Value ({value}) for parameter {name} is invalid."))),
+    };
+    let v2 = image.imds == "v2.0";
+    let hops = options.int("HttpPutResponseHopLimit")?.unwrap_or(if v2 { 2 } else { 1 });
+    if !(1..=64).contains(&hops) {
+        return Err(Error::value(format!("Value ({hops}) for parameter HttpPutResponseHopLimit is invalid. 1 to 64.")));
+    }
+    Ok(MetadataOptions {
+        tokens_required: choice("HttpTokens", ["optional", "required"])?.unwrap_or(v2),
+        enabled: choice("HttpEndpoint", ["disabled", "enabled"])?.unwrap_or(true),
+        hop_limit: u8::try_from(hops).unwrap_or(1),
+        tags: choice("InstanceMetadataTags", ["disabled", "enabled"])?.unwrap_or(false),
+    })
+}
+
+fn find_image(call: &Call<'_>, region: &Region, wanted: &InstanceType) -> Result<(Image, Content), Error> {
+    let image_id = call.params.need("ImageId")?;
+    Kind::Image.check_shape(image_id)?;
+    let (image, content) = image::find(call, region, image_id)?.ok_or_else(|| Kind::Image.not_found(&[image_id]))?;
+    if image.state != ImageState::Available {
+        let text = format!("The image ID '{image_id}' is no longer available");
+        return Err(Error::new("InvalidAMIID.Unavailable", text));
+    }
+    if image.architecture != wanted.architecture {
+        return Err(Error::value(format!(
+            "The architecture '{}' of the specified instance type does not match the architecture '{}' of the specified AMI. Specify an \
+             instance type and an AMI that have matching architectures, and try again.",
+            wanted.architecture, image.architecture
+        )));
+    }
+    Ok((image, content))
+}
+
+fn find_key(call: &Call<'_>, region: &Region) -> Result<Option<(String, String)>, Error> {
+    let Some(name) = call.params.get("KeyName") else { return Ok(None) };
+    let pair = region.key_pairs.get(name).ok_or_else(|| Kind::KeyPair.not_found(&[name]))?;
+    Ok(Some((name.to_owned(), pair.public_line.clone())))
+}
+
+/// There are no instance profiles yet, so none that is named can be found; the text is the one that Packer retries on.
+fn check_profile(params: &Params) -> Result<(), Error> {
+    if let Some(name) = params.get("IamInstanceProfile.Name") {
+        return Err(Error::value(format!(
+            "Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+        )));
+    }
+    match params.get("IamInstanceProfile.Arn") {
+        Some(arn) if arn.starts_with("arn:") => Err(Error::value(format!(
+            "Value ({arn}) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN"
+        ))),
+        Some(arn) => Err(Error::new("InvalidIamInstanceProfileArn.Malformed", format!("The ARN '{arn}' is malformed"))),
+        None => Ok(()),
+    }
+}
+
+fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result<Vec<String>, Error> {
+    let (image, content) = find_image(call, region, &request.instance_type)?;
+    let key = find_key(call, region)?;
+    check_profile(call.params)?;
+    let subnet = request.placement.subnet(call, region, &request.instance_type)?.clone();
+    let groups = request.placement.groups(region, &subnet.vpc_id)?;
+    let free = i64::from(subnet.capacity().saturating_sub(region.addresses_in_use(&subnet.id)));
+    if free < request.counts.0 {
+        let text = format!("The specified subnet '{}' does not have enough free addresses.", subnet.id);
+        return Err(Error::new("InsufficientFreeAddressesInSubnet", text));
+    }
+    let metadata = read_metadata(call.params, &image)?;
+    let disks = disks(region, &image, request)?;
+    let reservation_id = id::fresh("r");
+    let mut ids = Vec::new();
+    for index in 0..request.counts.1.min(free) {
+        let instance_id = id::fresh("i");
+        let origin = Origin {
+            image_id: image.id.clone(),
+            architecture: image.architecture.clone(),
+            root_device: image.root_device.clone(),
+            boot_mode: image.boot_mode.clone(),
+            tpm: image.tpm.clone(),
+            platform_details: image.platform_details.clone(),
+            usage_operation: image.usage_operation.clone(),
+            content: content.clone(),
+        };
+        let mut instance = Instance {
+            reservation_id: reservation_id.clone(),
+            launch_index: u32::try_from(index).unwrap_or(0),
+            runner: call.world.me,
+            origin,
+            instance_type: request.instance_type.name.clone(),
+            key: key.clone(),
+            zone: subnet.zone.clone(),
+            subnet_id: subnet.id.clone(),
+            vpc_id: subnet.vpc_id.clone(),
+            groups: groups.clone(),
+            address: free_address(call, region, &instance_id)?,
+            private_ip: free_private_ip(region, &subnet, &instance_id),
+            interface: interface(request, &subnet, &instance_id),
+            launched: call.now,
+            created: call.now,
+            state: InstanceState::Pending,
+            since: call.now,
+            change: None,
+            reason: Some(Reason::new("pending", "pending")),
+            transition_reason: String::new(),
+            checks_ok_at: call.now,
+            user_data: request.user_data.clone(),
+            client_token: text_of(call.params.get("ClientToken")),
+            on_shutdown: request.on_shutdown,
+            metadata: metadata.clone(),
+            profile_arn: None,
+            attributes: Attributes {
+                ena_support: image.ena_support,
+                sriov_simple: image.sriov_simple,
+                ..request.attributes.clone()
+            },
+            tags: request.tags.of(Kind::Instance),
+            orders: Vec::new(),
+            last_order: 0,
+            id: instance_id.clone(),
+        };
+        begin(call, &mut instance);
+        add_volumes(call, region, &instance, &disks, &content, &request.tags.of(Kind::Volume));
+        region.instances.insert(instance_id.clone(), instance);
+        ids.push(instance_id);
+    }
+    if let Some(own) = region.images.get_mut(&image.id) {
+        own.last_launched = Some(call.now);
+    }
+    Ok(ids)
+}
+
+/// Sets the launch going, or (an injected fault) the way to a failed one.
+fn begin(call: &Call<'_>, instance: &mut Instance) {
+    let up = call.due(Transition::Run, &instance.id);
+    instance.checks_ok_at = up.plus(call.world.timing.draw(Transition::Checks, &instance.id));
+    match &call.late {
+        Some(failure) => {
+            let change = Change::timed(InstanceState::Terminated, up).because(&failure.code, &failure.message);
+            instance.begin(InstanceState::Pending, change, call.now);
+        }
+        None => {
+            instance.begin(InstanceState::Pending, Change::working(InstanceState::Running, up), call.now);
+            instance.order(Work::Launch);
+        }
+    }
+}
+
+fn interface(request: &Request, subnet: &Subnet, instance_id: &str) -> Interface {
+    let digest = Sha256::digest(instance_id.as_bytes());
+    Interface {
+        id: id::fresh("eni"),
+        attachment_id: id::fresh("eni-attach"),
+        description: request.placement.description.clone(),
+        public: request.placement.public.unwrap_or(subnet.public_ip_on_launch),
+        delete_on_termination: !request.placement.interface_stays,
+        mac: format!("02:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", digest[0], digest[1], digest[2], digest[3], digest[4]),
+        tags: request.tags.of(Kind::Interface),
+    }
+}
+
+/// An address of this host that no live instance in any region has: from 127.65.0.0 to 127.127.255.255, begun at a hash of the id.
+fn free_address(call: &Call<'_>, region: &Region, instance_id: &str) -> Result<Ipv4Addr, Error> {
+    let live = |region: &Region| -> Vec<Ipv4Addr> {
+        region.instances.values().filter(|i| i.is_live()).map(|i| i.address).collect()
+    };
+    let mut taken: BTreeSet<Ipv4Addr> = live(region).into_iter().collect();
+    for scope in call.world.store.scopes()? {
+        if scope != region.scope && scope.region != "global" {
+            taken.extend(live(&call.world.store.read(&scope, call.now)?));
+        }
+    }
+    let digest = Sha256::digest(instance_id.as_bytes());
+    let start = u32::from_be_bytes([digest[8], digest[9], digest[10], digest[11]]);
+    const SIZE: u32 = 63 << 16;
+    let first = u32::from(Ipv4Addr::new(127, 65, 0, 0));
+    let candidates = (0..SIZE).map(|step| Ipv4Addr::from(first + start.wrapping_add(step) % SIZE));
+    // Not .0 and .255, which some tools take for networks and broadcasts.
+    let mut usable = candidates.filter(|address| !matches!(address.octets()[3], 0 | 255));
+    usable
+        .find(|address| !taken.contains(address))
+        .ok_or_else(|| Error::new("InsufficientAddressCapacity", "All loopback addresses for instances are in use"))
+}
+
+fn free_private_ip(region: &Region, subnet: &Subnet, instance_id: &str) -> Ipv4Addr {
+    let digest = Sha256::digest(instance_id.as_bytes());
+    let start = u32::from_be_bytes([0, digest[12], digest[13], digest[14]]);
+    let is_free = |ip: &Ipv4Addr| !region.instances.values().any(|i| i.is_live() && i.private_ip == *ip);
+    let mut candidates = (0..subnet.capacity()).map(|step| subnet.address(start + step));
+    // The caller has made sure that the subnet has a free address.
+    candidates.find(is_free).unwrap_or_else(|| subnet.address(start))
+}
+
+/// A disk to make: device, properties, snapshot, whether it goes with the instance.
+struct Disk {
+    device: String,
+    disk: DiskType,
+    snapshot_id: Option<String>,
+    delete_on_termination: bool,
+}
+
+/// The image's mappings with the request's merged in.
+fn disks(region: &Region, image: &Image, request: &Request) -> Result<Vec<Disk>, Error> {
+    let wanted = |device: &str| request.mappings.iter().find(|wanted| wanted.device == device);
+    let mut disks = Vec::new();
+    for mapping in &image.mappings {
+        let Some(ebs) = &mapping.ebs else { continue };
+        let change = wanted(&mapping.device);
+        if change.is_some_and(|change| change.suppressed) {
+            if mapping.device == image.root_device {
+                let text = format!("Cannot suppress the root device {}", image.root_device);
+                return Err(Error::new("InvalidBlockDeviceMapping", text));
+            }
+            continue;
+        }
+        let asked = change.map(|change| change.ebs.clone()).unwrap_or_default();
+        if mapping.device == image.root_device && matches!(asked.kind.as_deref(), Some("st1" | "sc1")) {
+            let text = "The volume type of the root device cannot be used to boot";
+            return Err(Error::new("BootForVolumeTypeUnsupported", text));
+        }
+        let floor = ebs.snapshot_id.as_deref().map(|snapshot| (ebs.disk.size, snapshot));
+        disks.push(Disk {
+            device: mapping.device.clone(),
+            disk: asked.resolve(Some(&ebs.disk), floor)?,
+            snapshot_id: ebs.snapshot_id.clone(),
+            delete_on_termination: asked.delete_on_termination.unwrap_or(ebs.delete_on_termination),
+        });
+    }
+    for extra in &request.mappings {
+        // Suppressing a device that the image lacks has no effect; no type here has instance store volumes.
+        let known = image.mappings.iter().any(|mapping| mapping.device == extra.device && mapping.ebs.is_some());
+        if known || extra.suppressed || extra.virtual_name.is_some() {
+            continue;
+        }
+        let floor = floor_of(region, extra.ebs.snapshot_id.as_deref())?;
+        let base = extra.ebs.snapshot_id.as_ref().and_then(|id| region.snapshots.get(id)).map(|s| DiskType {
+            size: s.disk.size,
+            encrypted: s.disk.encrypted,
+            kms_key: s.disk.kms_key.clone(),
+            ..DiskType::default()
+        });
+        disks.push(Disk {
+            device: extra.device.clone(),
+            disk: extra.ebs.resolve(base.as_ref(), floor)?,
+            snapshot_id: extra.ebs.snapshot_id.clone(),
+            delete_on_termination: extra.ebs.delete_on_termination.unwrap_or(false),
+        });
+    }
+    Ok(disks)
+}
+
+fn add_volumes(call: &Call<'_>, region: &mut Region, instance: &Instance, disks: &[Disk], root: &Content, tags: &Tags) {
+    for disk in disks {
+        let is_root = disk.device == instance.origin.root_device;
+        let snapshot = disk.snapshot_id.as_ref().and_then(|id| region.snapshots.get(id));
+        let content = if is_root { Some(root.clone()) } else { snapshot.map(|snapshot| snapshot.content.clone()) };
+        let volume = Volume {
+            id: id::fresh("vol"),
+            zone: instance.zone.clone(),
+            disk: disk.disk.clone(),
+            snapshot_id: disk.snapshot_id.clone(),
+            content: content.unwrap_or_default(),
+            state: VolumeState::Ready,
+            change: None,
+            created: call.now,
+            attachment: Some(Attachment {
+                instance_id: instance.id.clone(),
+                device: disk.device.clone(),
+                since: call.now,
+                delete_on_termination: disk.delete_on_termination,
+            }),
+            tags: tags.clone(),
+        };
+        region.volumes.insert(volume.id.clone(), volume);
+    }
+}

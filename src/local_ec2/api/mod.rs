@@ -1,0 +1,309 @@
+//! The actions. To add one: write its function in the file of its resource and add one line to the table of its service below.
+
+mod filter;
+mod image;
+mod instance;
+mod instance_type;
+mod key_pair;
+mod kind;
+mod mapping;
+mod network;
+mod page;
+mod regions;
+mod secretsmanager;
+mod security_group;
+mod security_rule;
+mod snapshot;
+mod ssm;
+mod sts;
+mod tags;
+mod token;
+mod volume;
+
+use std::sync::Arc;
+
+pub use filter::matches as wildcard;
+pub use kind::Kind;
+
+use super::machine::Machines;
+use super::state::{Moment, Process, Region, Scope, Store, partition_of};
+use super::timing::{Timing, Transition};
+use super::wire::{Error, Params, Xml};
+
+/// Everything that outlives a request.
+pub struct World {
+    /// The state.
+    pub store: Store,
+    /// The clockwork.
+    pub timing: Timing,
+    /// What runs instances.
+    pub machines: Arc<dyn Machines>,
+    /// This process, which runs the instances that are launched here.
+    pub me: Process,
+    /// Rung after every change: there may be orders for machines.
+    pub bell: tokio::sync::Notify,
+}
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Twelve digits.
+    pub account: String,
+    /// `arn:aws:iam::…:user/…`, or that of an assumed role.
+    pub arn: String,
+    /// `AIDA…` or `AROA…:session`.
+    pub user_id: String,
+}
+
+/// A fault that shows only after the call was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateFailure {
+    /// `Server.InternalError` and the like.
+    pub code: String,
+    /// `Copy image failed with an internal error` and the like.
+    pub message: String,
+}
+
+/// One request to one action.
+pub struct Call<'a> {
+    /// Everything that outlives it.
+    pub world: &'a World,
+    /// The action's name.
+    pub action: &'static str,
+    /// Its parameters.
+    pub params: &'a Params,
+    /// The account and region that it is about.
+    pub scope: Scope,
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// When it came.
+    pub now: Moment,
+    /// What it makes is to fail later on.
+    pub late: Option<LateFailure>,
+}
+
+impl Call<'_> {
+    /// The region as it is now.
+    pub fn read(&self) -> Result<Region, Error> {
+        Ok(self.world.store.read(&self.scope, self.now)?)
+    }
+
+    /// Changes the region. With `DryRun` everything is tried, and then refused with `DryRunOperation` instead of kept.
+    pub fn update<R>(&self, change: impl FnOnce(&mut Region) -> Result<R, Error>) -> Result<R, Error> {
+        let is_dry = self.is_dry_run()?;
+        let result = self.world.store.update(&self.scope, self.now, |region| {
+            let result = change(region)?;
+            if is_dry { Err(dry_run()) } else { Ok(result) }
+        })?;
+        self.world.bell.notify_one();
+        Ok(result)
+    }
+
+    /// Whether `DryRun=true` was given.
+    pub fn is_dry_run(&self) -> Result<bool, Error> {
+        Ok(self.params.flag("DryRun")?.unwrap_or(false))
+    }
+
+    /// When something that begins now is over.
+    pub fn due(&self, transition: Transition, id: &str) -> Moment {
+        self.now.plus(self.world.timing.draw(transition, id))
+    }
+
+    /// `arn:aws:ec2:REGION:ACCOUNT:WHAT`.
+    pub fn arn(&self, service: &str, what: &str) -> String {
+        let Scope { region, account } = &self.scope;
+        format!("arn:{}:{service}:{region}:{account}:{what}", partition_of(region))
+    }
+}
+
+fn dry_run() -> Error {
+    Error::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Error::internal(error)
+    }
+}
+
+/// Whether a call changes anything. Faults and the request log tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It looks.
+    Reads,
+    /// It changes.
+    Writes,
+}
+
+/// One line of a table: a query action.
+pub struct Action {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it changes anything.
+    pub effect: Effect,
+    /// What it does.
+    pub run: fn(&Call<'_>) -> Result<Xml, Error>,
+    /// The first segments of its parameters, by spaces. Another one is refused rather than ignored.
+    pub params: &'static str,
+}
+
+/// One line of a table: an action of a JSON service.
+pub struct JsonAction {
+    /// Its name, with the service's target prefix.
+    pub name: &'static str,
+    /// Whether it changes anything.
+    pub effect: Effect,
+    /// What it does.
+    pub run: fn(&Call<'_>, &serde_json::Value) -> Result<serde_json::Value, Error>,
+}
+
+const fn reads(name: &'static str, run: fn(&Call<'_>) -> Result<Xml, Error>, params: &'static str) -> Action {
+    Action { name, effect: Effect::Reads, run, params }
+}
+
+const fn writes(name: &'static str, run: fn(&Call<'_>) -> Result<Xml, Error>, params: &'static str) -> Action {
+    Action { name, effect: Effect::Writes, run, params }
+}
+
+/// EC2.
+pub const EC2: &[Action] = &[
+    reads("DescribeRegions", regions::describe_regions, "RegionName AllRegions Filter"),
+    reads("DescribeAvailabilityZones", regions::describe_zones, "ZoneName ZoneId AllAvailabilityZones Filter"),
+    reads("DescribeInstanceTypes", instance_type::describe, "InstanceType Filter MaxResults NextToken"),
+    reads(
+        "DescribeInstanceTypeOfferings",
+        instance_type::describe_offerings,
+        "LocationType Filter MaxResults NextToken",
+    ),
+    reads("DescribeVpcs", network::describe_vpcs, "VpcId Filter MaxResults NextToken"),
+    reads("DescribeSubnets", network::describe_subnets, "SubnetId Filter MaxResults NextToken"),
+    writes("CreateSecurityGroup", security_group::create, "GroupName GroupDescription VpcId TagSpecification"),
+    reads("DescribeSecurityGroups", security_group::describe, "GroupId GroupName Filter MaxResults NextToken"),
+    writes("DeleteSecurityGroup", security_group::delete, "GroupId GroupName"),
+    writes("AuthorizeSecurityGroupIngress", security_group::authorize_ingress, security_group::RULE_PARAMS),
+    writes("RevokeSecurityGroupIngress", security_group::revoke_ingress, security_group::RULE_PARAMS),
+    writes("CreateKeyPair", key_pair::create, "KeyName KeyType KeyFormat TagSpecification"),
+    writes("ImportKeyPair", key_pair::import, "KeyName PublicKeyMaterial TagSpecification"),
+    reads("DescribeKeyPairs", key_pair::describe, "KeyName KeyPairId IncludePublicKey Filter"),
+    writes("DeleteKeyPair", key_pair::delete, "KeyName KeyPairId"),
+    writes("RunInstances", instance::run, instance::RUN_PARAMS),
+    reads("DescribeInstances", instance::describe, "InstanceId Filter MaxResults NextToken"),
+    reads(
+        "DescribeInstanceStatus",
+        instance::describe_status,
+        "InstanceId IncludeAllInstances Filter MaxResults NextToken",
+    ),
+    reads("DescribeInstanceAttribute", instance::describe_attribute, "InstanceId Attribute"),
+    writes("ModifyInstanceAttribute", instance::modify_attribute, instance::MODIFY_PARAMS),
+    writes("StopInstances", instance::stop, "InstanceId Force SkipOsShutdown"),
+    writes("StartInstances", instance::start, "InstanceId"),
+    writes("RebootInstances", instance::reboot, "InstanceId"),
+    writes("TerminateInstances", instance::terminate, "InstanceId Force SkipOsShutdown"),
+    reads("GetConsoleOutput", instance::console_output, "InstanceId Latest"),
+    writes("CreateVolume", volume::create, volume::CREATE_PARAMS),
+    reads("DescribeVolumes", volume::describe, "VolumeId Filter MaxResults NextToken"),
+    writes("DeleteVolume", volume::delete, "VolumeId"),
+    writes("CreateSnapshot", snapshot::create, "VolumeId Description TagSpecification"),
+    reads("DescribeSnapshots", snapshot::describe, "SnapshotId Owner RestorableBy Filter MaxResults NextToken"),
+    writes("DeleteSnapshot", snapshot::delete, "SnapshotId"),
+    writes(
+        "ModifySnapshotAttribute",
+        snapshot::modify_attribute,
+        "SnapshotId Attribute OperationType UserId UserGroup CreateVolumePermission",
+    ),
+    reads("DescribeSnapshotAttribute", snapshot::describe_attribute, "SnapshotId Attribute"),
+    writes("CreateImage", image::create, "InstanceId Name Description NoReboot BlockDeviceMapping TagSpecification"),
+    writes("RegisterImage", image::register, image::REGISTER_PARAMS),
+    writes("CopyImage", image::copy, image::COPY_PARAMS),
+    reads(
+        "DescribeImages",
+        image::describe,
+        "ImageId Owner ExecutableBy IncludeDeprecated IncludeDisabled Filter MaxResults NextToken",
+    ),
+    reads("DescribeImageAttribute", image::describe_attribute, "ImageId Attribute"),
+    writes("ModifyImageAttribute", image::modify_attribute, image::MODIFY_PARAMS),
+    writes("DeregisterImage", image::deregister, "ImageId DeleteAssociatedSnapshots"),
+    writes("EnableImageDeprecation", image::enable_deprecation, "ImageId DeprecateAt"),
+    writes("DisableImageDeprecation", image::disable_deprecation, "ImageId"),
+    writes("EnableImageDeregistrationProtection", image::enable_protection, "ImageId WithCooldown"),
+    writes("DisableImageDeregistrationProtection", image::disable_protection, "ImageId"),
+    writes("EnableImage", image::enable, "ImageId"),
+    writes("DisableImage", image::disable, "ImageId"),
+    writes("CreateTags", tags::create, "ResourceId Tag"),
+    writes("DeleteTags", tags::delete, "ResourceId Tag"),
+    reads("DescribeTags", tags::describe, "Filter MaxResults NextToken"),
+];
+
+/// STS.
+pub const STS: &[Action] = &[
+    reads("GetCallerIdentity", sts::get_caller_identity, ""),
+    writes("AssumeRole", sts::assume_role, sts::ASSUME_ROLE_PARAMS),
+];
+
+/// SSM and Secrets Manager.
+pub const JSON: &[JsonAction] = &[
+    JsonAction { name: "AmazonSSM.GetParameter", effect: Effect::Reads, run: ssm::get_parameter },
+    JsonAction { name: "AmazonSSM.GetParameters", effect: Effect::Reads, run: ssm::get_parameters },
+    JsonAction { name: "AmazonSSM.PutParameter", effect: Effect::Writes, run: ssm::put_parameter },
+    JsonAction { name: "AmazonSSM.DeleteParameter", effect: Effect::Writes, run: ssm::delete_parameter },
+    JsonAction { name: "secretsmanager.GetSecretValue", effect: Effect::Reads, run: secretsmanager::get_value },
+    JsonAction { name: "secretsmanager.CreateSecret", effect: Effect::Writes, run: secretsmanager::create },
+    JsonAction { name: "secretsmanager.PutSecretValue", effect: Effect::Writes, run: secretsmanager::put_value },
+    JsonAction { name: "secretsmanager.DeleteSecret", effect: Effect::Writes, run: secretsmanager::delete },
+];
+
+impl Action {
+    /// Does it: refuses unknown parameters, and answers a dry run of what only looks.
+    pub fn answer(&self, call: &Call<'_>) -> Result<Xml, Error> {
+        let known: Vec<&str> = self.params.split_whitespace().chain(["Action", "Version", "DryRun"]).collect();
+        // A query-string signature travels among the parameters.
+        let mut heads = call.params.heads().into_iter().filter(|head| !head.starts_with("X-Amz-"));
+        if let Some(unknown) = heads.find(|head| !known.contains(head)) {
+            return Err(Error::new("UnknownParameter", format!("The parameter {unknown} is not recognized")));
+        }
+        self.check_visible(call)?;
+        let answer = (self.run)(call)?;
+        if call.is_dry_run()? { Err(dry_run()) } else { Ok(answer) }
+    }
+
+    /// EC2 is eventually consistent: an id that was just returned may be unknown to other calls for a while.
+    fn check_visible(&self, call: &Call<'_>) -> Result<(), Error> {
+        let ids: Vec<(&str, Kind)> = call.params.iter().filter_map(|(_, v)| Some((v, Kind::of(v)?))).collect();
+        if ids.is_empty() || call.scope.region == "global" {
+            return Ok(());
+        }
+        let region = call.read()?;
+        for (id, kind) in ids {
+            let window = call.world.timing.draw(Transition::Visible, id);
+            if kind.created(&region, id).is_some_and(|created| created.plus(window) > call.now) {
+                return Err(kind.not_found(&[id]));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `<return>true</return>`, the answer of everything that has nothing to say.
+fn done() -> Xml {
+    let mut xml = Xml::new();
+    xml.text("return", true);
+    xml
+}
+
+/// Takes the first of a list that a request must name exactly one of.
+fn text_of(value: Option<&str>) -> String {
+    value.unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_action_is_there_once() {
+        let names: Vec<&str> = EC2.iter().chain(STS).map(|a| a.name).chain(JSON.iter().map(|a| a.name)).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+    }
+}

@@ -1,0 +1,391 @@
+//! The listener: routing, who calls, faults, latency, answers and errors in each protocol's form, and the request log.
+
+mod identity;
+mod log;
+mod reply;
+mod request;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use self::log::Log;
+use self::reply::Reply;
+use self::request::{Incoming as Received, Route};
+use super::api::{Call, Effect, Kind, LateFailure, World};
+use super::conductor::Conductor;
+use super::faults::{Facts, Fault, Faults, When};
+use super::machine::Machines;
+use super::state::{Moment, Process, Scope, Store};
+use super::timing::{Pace, Timing, Transition};
+use super::wire::Error;
+
+/// How long open requests may still take when the server is shut down.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Whether signatures are checked.
+#[derive(Clone, Debug, Default)]
+pub enum Auth {
+    /// Who calls is read from the request and believed.
+    #[default]
+    Lenient,
+    /// Signatures must be right; the secret keys by access key id.
+    Strict(BTreeMap<String, String>),
+}
+
+/// What a server is started with.
+pub struct Options {
+    /// The directory of the state. Several processes may use the same one.
+    pub dir: PathBuf,
+    /// What runs the instances.
+    pub machines: Arc<dyn Machines>,
+    /// How long things take.
+    pub pace: Pace,
+    /// The faults file; it may come into being, change and go while the server runs.
+    pub faults: Option<PathBuf>,
+    /// Seeds the draws of times and faults.
+    pub seed: u64,
+    /// The request log: one JSON object a line, appended.
+    pub log: Option<PathBuf>,
+    /// Whether signatures are checked.
+    pub auth: Auth,
+    /// Access key id to account id. A key of twelve digits is the account itself; every other key belongs to `000000000000`.
+    pub accounts: BTreeMap<String, String>,
+}
+
+impl Options {
+    /// The usual: no delays, no faults, no log, no questions.
+    pub fn new(dir: impl Into<PathBuf>, machines: Arc<dyn Machines>) -> Self {
+        Self {
+            dir: dir.into(),
+            machines,
+            pace: Pace::Instant,
+            faults: None,
+            seed: 0,
+            log: None,
+            auth: Auth::Lenient,
+            accounts: BTreeMap::new(),
+        }
+    }
+}
+
+/// A running server. Dropped, it stops serving at once; only [`Handle::shutdown`] also ends its machines.
+pub struct Handle {
+    addr: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    conducting: Option<JoinHandle<()>>,
+}
+
+impl Handle {
+    /// The address it listens on, with the real port.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Stops listening, lets open requests end, and ends every machine that runs here.
+    pub async fn shutdown(mut self) {
+        // Nobody may be listening any more; then there is nothing to stop.
+        let _ = self.stop.send(true);
+        let _ = (&mut self.serving).await;
+        if let Some(conducting) = self.conducting.take() {
+            let _ = conducting.await;
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.serving.abort();
+        if let Some(conducting) = &self.conducting {
+            conducting.abort();
+        }
+    }
+}
+
+/// What all connections share.
+struct Shared {
+    world: Arc<World>,
+    faults: Mutex<Faults>,
+    log: Log,
+    auth: Auth,
+    accounts: BTreeMap<String, String>,
+}
+
+/// Starts a server on `listen` (port 0: any). Fails when the address or the directory cannot be used, or the faults file is wrong.
+pub async fn serve(listen: SocketAddr, options: Options) -> io::Result<Handle> {
+    let world = Arc::new(World {
+        store: Store::open(&options.dir)?,
+        timing: Timing { pace: options.pace, seed: options.seed },
+        machines: options.machines,
+        me: Process::new_server(),
+        bell: tokio::sync::Notify::new(),
+    });
+    let faults = Faults::open(options.faults.as_deref(), options.seed).map_err(io::Error::other)?;
+    let shared = Arc::new(Shared {
+        faults: Mutex::new(faults),
+        log: Log::open(options.log.as_deref())?,
+        auth: options.auth,
+        accounts: options.accounts,
+        world: Arc::clone(&world),
+    });
+    let listener = TcpListener::bind(listen).await?;
+    let addr = listener.local_addr()?;
+    let (stop, stopping) = watch::channel(false);
+    let conducting = tokio::spawn(Conductor::new(world).run(stopping.clone()));
+    let serving = tokio::spawn(accept(listener, shared, stopping));
+    Ok(Handle { addr, stop, serving, conducting: Some(conducting) })
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(connection(stream, Arc::clone(&shared), stop.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+            () = stopped(&mut stop) => break,
+        }
+    }
+    drop(listener);
+    // A hanging request never ends by itself; dropping the set ends it.
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+/// Ends when the server is to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the handle is gone, which is a stop too. The guard must not be held over an await.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    // A second handle on the socket, by which a fault can have it reset when it is closed.
+    let Ok((stream, twin)) = twin(stream) else { return };
+    let twin = Arc::new(twin);
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let (shared, twin) = (Arc::clone(&shared), Arc::clone(&twin));
+        async move {
+            match answer(&shared, request).await {
+                Outcome::Reply(reply) => Ok(reply.into_response()),
+                // An error from the service closes the connection without an answer.
+                Outcome::Close => Err(Closed),
+                Outcome::Reset => {
+                    reset_on_close(&twin);
+                    Err(Closed)
+                }
+            }
+        }
+    });
+    let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    tokio::select! {
+        // The client went away or a fault closed the connection: nothing to do either way.
+        _ = serving.as_mut() => {}
+        () = stopped(&mut stop) => {
+            serving.as_mut().graceful_shutdown();
+            let _ = serving.await;
+        }
+    }
+}
+
+fn twin(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
+    let stream = stream.into_std()?;
+    let twin = stream.try_clone()?;
+    stream.set_nodelay(true)?;
+    Ok((TcpStream::from_std(stream)?, twin))
+}
+
+/// Closing a socket with a linger time of zero sends RST.
+fn reset_on_close(twin: &std::net::TcpStream) {
+    let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+    let _ = nix::sys::socket::setsockopt(twin, nix::sys::socket::sockopt::Linger, &linger);
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("closed by an injected fault")]
+struct Closed;
+
+/// What becomes of a request.
+enum Outcome {
+    Reply(Reply),
+    Close,
+    Reset,
+}
+
+async fn answer(shared: &Arc<Shared>, request: hyper::Request<Incoming>) -> Outcome {
+    let received = match Received::read(request).await {
+        Ok(received) => received,
+        Err(error) => return Outcome::Reply(Reply::of_unknown(&error)),
+    };
+    let route = match received.route() {
+        Ok(route) => route,
+        Err((protocol, error)) => {
+            shared.log.write(&received, None, error.status, Some(&error.code));
+            return Outcome::Reply(Reply::error(protocol, &error));
+        }
+    };
+    let outcome = perform(shared, &received, route).await;
+    let (status, code) = match &outcome {
+        Outcome::Reply(reply) => (reply.status, reply.code.as_deref()),
+        Outcome::Close => (0, Some("LostReply")),
+        Outcome::Reset => (0, Some("Reset")),
+    };
+    shared.log.write(&received, Some(&route), status, code);
+    outcome
+}
+
+/// What the faults make of one call.
+#[derive(Default)]
+struct Plan {
+    before: Option<Ending>,
+    after: Option<Ending>,
+    late: Option<LateFailure>,
+    unknown: Vec<(Option<Kind>, Duration)>,
+    delay: Duration,
+}
+
+/// How a fault ends a call.
+enum Ending {
+    Error(Error),
+    Hang,
+    Close,
+    Reset,
+}
+
+impl Plan {
+    fn of(faults: Vec<Fault>) -> Self {
+        let mut plan = Self::default();
+        for fault in faults {
+            let (ending, when) = match fault {
+                Fault::Later(failure) => {
+                    plan.late = Some(failure);
+                    continue;
+                }
+                Fault::NotFound(kind, window) => {
+                    plan.unknown.push((kind, window));
+                    continue;
+                }
+                Fault::Delay(delay) => {
+                    plan.delay += delay;
+                    continue;
+                }
+                Fault::Error(error, when) => (Ending::Error(error), when),
+                Fault::Hang(when) => (Ending::Hang, when),
+                Fault::LostReply => (Ending::Close, When::After),
+                Fault::Reset(when) => (Ending::Reset, when),
+            };
+            let slot = if when == When::Before { &mut plan.before } else { &mut plan.after };
+            slot.get_or_insert(ending);
+        }
+        plan
+    }
+}
+
+async fn perform(shared: &Arc<Shared>, received: &Received, route: Route) -> Outcome {
+    let now = Moment::now();
+    let facts = Facts {
+        action: route.name(),
+        region: &received.region(),
+        effect: route.effect(),
+        throttled: route.protocol().throttled(),
+    };
+    let decided = shared.faults.lock().unwrap_or_else(|e| e.into_inner()).decide(&facts);
+    let mut plan = match decided {
+        Ok(faults) => Plan::of(faults),
+        Err(error) => return Outcome::Reply(Reply::error(route.protocol(), &error)),
+    };
+    if let Some(ending) = plan.before.take() {
+        return end(shared, received, route, ending).await;
+    }
+    let result = run(shared, received, route, now, &mut plan).await;
+    let latency = shared.world.timing.draw(call_time(route), &received.request_id);
+    // The effect is there, the answer is still on its way: that is where a slow call spends its time for the caller.
+    tokio::time::sleep(latency + plan.delay).await;
+    match plan.after.take() {
+        Some(ending) => end(shared, received, route, ending).await,
+        None => Outcome::Reply(match result {
+            Ok(body) => Reply::success(route, &received.request_id, body),
+            Err(error) => Reply::error_of(route.protocol(), &error, &received.request_id),
+        }),
+    }
+}
+
+fn call_time(route: Route) -> Transition {
+    match (route.name(), route.effect()) {
+        ("RunInstances", _) => Transition::LaunchCall,
+        (_, Effect::Writes) => Transition::WriteCall,
+        (_, Effect::Reads) => Transition::ReadCall,
+    }
+}
+
+async fn end(shared: &Arc<Shared>, received: &Received, route: Route, ending: Ending) -> Outcome {
+    match ending {
+        Ending::Error(error) => Outcome::Reply(Reply::error_of(route.protocol(), &error, &received.request_id)),
+        Ending::Close => Outcome::Close,
+        Ending::Reset => Outcome::Reset,
+        Ending::Hang => {
+            // Logged now, for it never ends: the client gives up, or the server is shut down.
+            shared.log.write(received, Some(&route), 0, Some("Hang"));
+            std::future::pending().await
+        }
+    }
+}
+
+/// Runs the action on a thread that may block: it reads and writes files, and CreateKeyPair computes for a while.
+async fn run(
+    shared: &Arc<Shared>,
+    received: &Received,
+    route: Route,
+    now: Moment,
+    plan: &mut Plan,
+) -> Result<reply::Body, Error> {
+    let (shared, received) = (Arc::clone(shared), received.clone());
+    let (late, unknown) = (plan.late.take(), std::mem::take(&mut plan.unknown));
+    let work = tokio::task::spawn_blocking(move || {
+        let caller = identity::caller(&shared, &received, route, now)?;
+        let region = received.known_region(route)?;
+        let call = Call {
+            world: &shared.world,
+            action: route.name(),
+            params: &received.params,
+            scope: Scope { region, account: caller.account.clone() },
+            caller: &caller,
+            now,
+            late,
+        };
+        check_known(&call, &unknown)?;
+        route.run(&call, &received)
+    });
+    work.await.unwrap_or_else(|error| Err(Error::internal(error)))
+}
+
+fn check_known(call: &Call<'_>, unknown: &[(Option<Kind>, Duration)]) -> Result<(), Error> {
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let region = call.read()?;
+    for (_, id) in call.params.iter() {
+        let Some(kind) = Kind::of(id) else { continue };
+        for (wanted, window) in unknown {
+            let is_young = kind.created(&region, id).is_some_and(|created| created.plus(*window) > call.now);
+            if wanted.is_none_or(|wanted| wanted == kind) && is_young {
+                return Err(kind.not_found(&[id]));
+            }
+        }
+    }
+    Ok(())
+}

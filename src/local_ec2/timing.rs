@@ -1,0 +1,139 @@
+//! How long things take: nothing at all, or what was measured on EC2.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+/// Something that takes time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// A call that only looks.
+    ReadCall,
+    /// A call that changes something.
+    WriteCall,
+    /// The RunInstances call.
+    LaunchCall,
+    /// `pending` to `running`.
+    Run,
+    /// `running` to status checks `ok`.
+    Checks,
+    /// StopInstances to `stopped`.
+    Stop,
+    /// TerminateInstances to `terminated`.
+    Terminate,
+    /// Power-off inside the guest to `stopped` or `terminated`.
+    PowerOff,
+    /// CreateImage to `available`.
+    Image,
+    /// CreateSnapshot to `completed`.
+    Snapshot,
+    /// RegisterImage to `available`.
+    Register,
+    /// CopyImage inside a region.
+    CopyWithin,
+    /// CopyImage between regions.
+    CopyAcross,
+    /// CreateVolume to `available`.
+    Volume,
+    /// Until an id that was just returned is known to other calls.
+    Visible,
+}
+
+impl Transition {
+    /// Minimum, median and maximum in seconds: section 4.2 of the specification, which names the source of each.
+    fn seconds(self) -> (f64, f64, f64) {
+        match self {
+            Self::ReadCall => (0.05, 0.12, 0.6),
+            Self::WriteCall => (0.2, 0.6, 2.0),
+            Self::LaunchCall => (0.8, 2.0, 5.0),
+            Self::Run => (4.0, 12.0, 40.0),
+            Self::Checks => (60.0, 120.0, 240.0),
+            Self::Stop => (10.0, 31.0, 112.0),
+            Self::Terminate => (15.0, 40.0, 90.0),
+            Self::PowerOff => (8.0, 20.0, 60.0),
+            Self::Image => (35.0, 75.0, 300.0),
+            Self::Snapshot => (15.0, 40.0, 300.0),
+            Self::Register => (0.05, 1.0, 5.0),
+            Self::CopyWithin => (180.0, 305.0, 900.0),
+            Self::CopyAcross => (180.0, 320.0, 1100.0),
+            Self::Volume => (0.5, 2.0, 10.0),
+            Self::Visible => (0.5, 1.5, 5.0),
+        }
+    }
+}
+
+/// A timing profile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// Every change is there at the next look; only real work takes time.
+    Instant,
+    /// EC2's own pace times a factor: 1.0 is real, 0.02 fifty times as fast, 3.0 a slow day.
+    Realistic(f64),
+}
+
+/// The clockwork: a pace and the seed of its draws. The same seed and resource id always draw the same.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Timing {
+    /// The pace.
+    pub pace: Pace,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl Timing {
+    /// How long this takes for the resource (or request) with this name.
+    pub fn draw(&self, transition: Transition, name: &str) -> Duration {
+        let Pace::Realistic(scale) = self.pace else { return Duration::ZERO };
+        let (min, median, max) = transition.seconds();
+        if transition == Transition::Visible && uniform(self.seed, &format!("{name} late")) < 0.9 {
+            // Nine of ten ids are known everywhere at once.
+            return Duration::ZERO;
+        }
+        let z = normal(self.seed, &format!("{transition:?} {name}"));
+        // Log-normal with min and max at three standard deviations on either side of the median, clamped.
+        let sigma = if z < 0.0 { (median / min).ln() / 3.0 } else { (max / median).ln() / 3.0 };
+        let seconds = (median * (sigma * z).exp()).clamp(min, max) * scale;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+    }
+}
+
+/// A number in 0..1 that depends on seed and name alone.
+pub fn uniform(seed: u64, name: &str) -> f64 {
+    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name).finalize();
+    let mut bytes = [0u8; 4];
+    bytes.copy_from_slice(&digest[..4]);
+    f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Standard normal, by Box and Muller.
+fn normal(seed: u64, name: &str) -> f64 {
+    let radius = uniform(seed, &format!("{name} radius")).max(f64::MIN_POSITIVE);
+    let angle = uniform(seed, &format!("{name} angle"));
+    (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_repeat_stay_in_bounds_and_centre_on_the_median() {
+        let timing = Timing { pace: Pace::Realistic(1.0), seed: 7 };
+        let mut draws: Vec<f64> =
+            (0..999).map(|n| timing.draw(Transition::Stop, &format!("i-{n}")).as_secs_f64()).collect();
+        assert_eq!(timing.draw(Transition::Stop, "i-5").as_secs_f64(), draws[5]);
+        draws.sort_by(f64::total_cmp);
+        assert!(draws[0] >= 10.0 && draws[998] <= 112.0);
+        assert!((28.0..34.0).contains(&draws[499]), "{}", draws[499]);
+    }
+
+    #[test]
+    fn instant_takes_no_time_and_scale_shortens() {
+        let instant = Timing { pace: Pace::Instant, seed: 7 };
+        assert_eq!(instant.draw(Transition::CopyAcross, "ami-1"), Duration::ZERO);
+        let (one, fast) =
+            (Timing { pace: Pace::Realistic(1.0), seed: 7 }, Timing { pace: Pace::Realistic(0.5), seed: 7 });
+        let (one, fast) = (one.draw(Transition::Run, "i-1"), fast.draw(Transition::Run, "i-1"));
+        assert!((one.as_secs_f64() / fast.as_secs_f64() - 2.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,135 @@
+//! One build, from its source to its post-processors, and what it leaves.
+
+use std::time::Instant;
+
+use crate::artifact::{Artifact, Destroy};
+use crate::engine::chain;
+use crate::engine::ledger::Verdict;
+use crate::engine::mode::OnError;
+use crate::engine::step::{Cx, StepError};
+use crate::event::{EventKind, Leftover};
+use crate::hcl::diagnostics::Sources;
+
+use super::prepare::PreparedBuild;
+use super::provisioning::Provisioning;
+use super::{Shared, cleanup, post_processing};
+
+/// What a build came to.
+#[derive(Default)]
+pub struct Finished {
+    /// Display name.
+    pub name: String,
+    /// Its artifacts.
+    pub artifacts: Vec<Artifact>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// True when everything was left as it is (`-on-error=abort`).
+    pub aborted: bool,
+    /// What could not be removed.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// Runs one build.
+pub async fn run(build: &PreparedBuild, shared: &Shared, sources: &Sources) -> Finished {
+    let start = Instant::now();
+    let events = shared.events.for_build(&build.plan.name);
+    let parts = (events, shared.journal.clone(), shared.cancel.clone());
+    let cx = Cx::new(shared.run.clone(), &build.plan.name, parts, shared.mode, shared.prompt.clone());
+    let provisioning = Provisioning { cx: &cx, build, sources, secrets: &shared.secrets };
+    let result = build.source.build(&cx, &shared.world, &provisioning).await;
+    let mut finished = match result {
+        Ok(artifact) => succeeded(build, shared, &cx, sources, artifact).await,
+        Err(error) => failed(build, shared, &cx, error).await,
+    };
+    finished.name = build.plan.name.clone();
+    let error = finished.error.clone();
+    cx.events.send(EventKind::BuildFinished { elapsed: start.elapsed(), error });
+    if build.timed {
+        cx.events.send(EventKind::Timing(cx.timings()));
+    }
+    finished
+}
+
+/// The machine's part is over: temporaries go while post-processors run, products are handed over.
+async fn succeeded(
+    build: &PreparedBuild,
+    shared: &Shared,
+    cx: &Cx,
+    sources: &Sources,
+    artifact: Option<Artifact>,
+) -> Finished {
+    let processed = async {
+        match &artifact {
+            None => Ok(post_processing::Outcome::default()),
+            Some(artifact) => cx.cancel.guard(post_processing::run(build, cx, sources, artifact)).await,
+        }
+    };
+    let settle = cleanup::settle(cx, &shared.world, build.source.as_ref(), Verdict::Success);
+    let (processed, leftovers) = tokio::join!(processed, settle);
+    let mut finished = Finished { leftovers, ..Finished::default() };
+    match processed {
+        // The image is there and good; an interrupted script is no reason to lose it.
+        Err(cancelled) => {
+            finished.error = Some(cancelled.to_string());
+            finished.artifacts.extend(artifact);
+        }
+        Ok(outcome) => {
+            finished.artifacts = outcome.artifacts;
+            finished.leftovers.extend(destroy(build, shared, cx, &outcome.unwanted).await);
+            finished.error = numbered(&outcome.errors);
+        }
+    }
+    if let Err(error) = cleanup::hand_over(cx) {
+        finished.error.get_or_insert(chain(error.as_ref()));
+    }
+    finished
+}
+
+fn numbered(errors: &[String]) -> Option<String> {
+    if errors.is_empty() {
+        return None;
+    }
+    let items: String = errors.iter().map(|error| format!("\n* {error}")).collect();
+    Some(format!("{} error(s) occurred:\n{items}", errors.len()))
+}
+
+/// Removes artifacts that no post-processor keeps.
+async fn destroy(build: &PreparedBuild, shared: &Shared, cx: &Cx, unwanted: &[Artifact]) -> Vec<Leftover> {
+    let mut leftovers = Vec::new();
+    for artifact in unwanted {
+        match &artifact.destroy {
+            Destroy::Nothing => {}
+            Destroy::Files => {
+                for file in &artifact.files {
+                    // One that is gone already is what was wanted.
+                    let _ = std::fs::remove_file(file);
+                }
+            }
+            Destroy::Images(_) => {
+                let settle = cleanup::settle(cx, &shared.world, build.source.as_ref(), Verdict::Failure);
+                leftovers.extend(settle.await);
+            }
+        }
+    }
+    leftovers
+}
+
+async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepError) -> Finished {
+    let text = chain(&error);
+    let keep = matches!(cx.mode.on_error, OnError::Abort | OnError::RunCleanupProvisioner)
+        || matches!(error, StepError::Aborted(_));
+    if keep {
+        let step = cx.last_step();
+        match error {
+            StepError::Cancelled => cx.events.error("Interrupted, aborting..."),
+            _ => {
+                cx.events.error(text.clone());
+                cx.events.error(format!("Step \"{step}\" failed, aborting..."));
+            }
+        }
+        let leftovers = cleanup::kept_by_abort(cx);
+        return Finished { error: Some(text), aborted: true, leftovers, ..Finished::default() };
+    }
+    let leftovers = cleanup::settle(cx, &shared.world, build.source.as_ref(), Verdict::Failure).await;
+    Finished { error: Some(text), leftovers, ..Finished::default() }
+}

@@ -1,0 +1,154 @@
+//! Releases what a build or a run owes: after success, failure or a signal, and for runs that were killed.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::aws::access::Access;
+use crate::aws::release::{self, Confirm};
+use crate::engine::cancel::Urgency;
+use crate::engine::journal::Journal;
+use crate::engine::ledger::{Claim, Entry, Keep, Verdict};
+use crate::engine::step::Cx;
+use crate::engine::{Cause, chain};
+use crate::event::{EventKind, Events, Leftover};
+use crate::sources::{Source, World};
+
+/// How long a release may take once nobody wants to wait any more.
+const HURRY: Duration = Duration::from_secs(5);
+
+/// Not confirmed in time.
+#[derive(Debug, thiserror::Error)]
+#[error("asked for, but not confirmed before the second signal")]
+struct Unconfirmed;
+
+/// Releases what a build owes and returns what could not be released. Everything is asked for at once: what still depends on something else waits for it.
+pub async fn settle(cx: &Cx, world: &World, source: &dyn Source, verdict: Verdict) -> Vec<Leftover> {
+    let owed = cx.journal.ledger().owed(Some(&cx.build), verdict);
+    // Whether somebody must see the instance gone: a group in use cannot be deleted before that, and after a failure people want certainty.
+    let confirm = if verdict == Verdict::Success && owed.len() == 1 { Confirm::Accepted } else { Confirm::Gone };
+    for claim in &owed {
+        // Each release is announced; with `-debug` the user may look at the thing once more before it goes.
+        let question = format!("Pausing before cleanup of {}. Press enter to continue.", describe(claim));
+        let _ = cx.pause(&question).await;
+    }
+    let releases = owed.iter().map(|claim| async move {
+        cx.events.send(EventKind::Release(announcement(claim)));
+        let patient = source.release(cx, world, claim, confirm);
+        let result = tokio::select! {
+            biased;
+            result = patient => result,
+            () = cx.cancel.reached(Urgency::Hurry) => hurried(cx, world, source, claim).await,
+        };
+        settled(&cx.journal, &cx.run, claim, result)
+    });
+    join_all(releases).await.into_iter().flatten().collect()
+}
+
+async fn hurried(cx: &Cx, world: &World, source: &dyn Source, claim: &Claim) -> Result<(), Cause> {
+    match tokio::time::timeout(HURRY, source.release(cx, world, claim, Confirm::Accepted)).await {
+        Ok(Ok(())) if claim.intent.kind != release::INSTANCE => Ok(()),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(())) | Err(_) => Err(Unconfirmed.into()),
+    }
+}
+
+/// Records a release; what is left is returned.
+fn settled(journal: &Journal, run: &str, claim: &Claim, result: Result<(), Cause>) -> Option<Leftover> {
+    let recorded = result.and_then(|()| Ok(journal.append(&Entry::Released { claim: claim.id })?));
+    let error = recorded.err()?;
+    Some(leftover(run, claim, chain(error.as_ref())))
+}
+
+fn leftover(run: &str, claim: &Claim, reason: String) -> Leftover {
+    Leftover {
+        kind: claim.intent.kind.clone(),
+        id: claim.resource_id().unwrap_or(&claim.intent.name).to_owned(),
+        region: claim.intent.place.region.clone(),
+        reason,
+        remedy: format!("kiln cleanup {run}"),
+    }
+}
+
+fn describe(claim: &Claim) -> String {
+    format!("{} {}", claim.intent.kind, claim.resource_id().unwrap_or(&claim.intent.name))
+}
+
+/// Packer's words where it has them, since people know them.
+fn announcement(claim: &Claim) -> String {
+    match claim.intent.kind.as_str() {
+        release::KEY_PAIR => "Deleting temporary keypair...".to_owned(),
+        release::SECURITY_GROUP => "Deleting temporary security group...".to_owned(),
+        release::INSTANCE => "Terminating the source AWS instance...".to_owned(),
+        release::IMAGE => {
+            let text = "Deregistering the AMI and deleting associated snapshots because of cancellation, or error...";
+            text.to_owned()
+        }
+        _ => format!("Releasing {}...", describe(claim)),
+    }
+}
+
+/// What is left of a run without being owed: everything that an aborted build keeps.
+pub fn kept_by_abort(cx: &Cx) -> Vec<Leftover> {
+    let owed = cx.journal.ledger().owed(Some(&cx.build), Verdict::Failure);
+    owed.iter().map(|claim| leftover(&cx.run, claim, "kept because of -on-error".to_owned())).collect()
+}
+
+/// Releases what a run that is over still owes, found in its journal. Products of builds that succeeded were handed over and are not touched.
+pub async fn sweep(journal: &Journal, run: &str, worlds: &Worlds, events: &Events) -> Vec<Leftover> {
+    let owed = journal.ledger().owed(None, Verdict::Failure);
+    let releases = owed.iter().map(|claim| async move {
+        events.send(EventKind::Release(format!("{} ({})", announcement(claim), describe(claim))));
+        settled(journal, run, claim, release_by_place(worlds, claim, run).await)
+    });
+    join_all(releases).await.into_iter().flatten().collect()
+}
+
+async fn release_by_place(worlds: &Worlds, claim: &Claim, run: &str) -> Result<(), Cause> {
+    let place = &claim.intent.place;
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let access = Access {
+        region: given(&place.region),
+        profile: given(&place.profile),
+        ec2_endpoint: given(&place.endpoint),
+        ..Access::default()
+    };
+    let world = worlds.of(&place.local).ok_or(NoLocal(place.local.clone()))?;
+    let aws = world.aws(&access).await?;
+    Ok(release::release(&aws.ec2_in(&place.region), claim, run, Confirm::Gone).await?)
+}
+
+/// The local EC2 in which a claim lives is not running.
+#[derive(Debug, thiserror::Error)]
+#[error("local EC2 of {0} could not be started")]
+struct NoLocal(String);
+
+/// The worlds in which claims can live: AWS, and local EC2s by their state directory.
+pub struct Worlds {
+    /// AWS itself, or an endpoint.
+    pub aws: World,
+    /// Local EC2s: (state directory, world).
+    pub local: Vec<(String, World)>,
+}
+
+impl Worlds {
+    fn of(&self, local: &str) -> Option<&World> {
+        if local.is_empty() {
+            return Some(&self.aws);
+        }
+        self.local.iter().find(|(directory, _)| directory == local).map(|(_, world)| world)
+    }
+}
+
+/// Records that a build's products were handed over.
+pub fn hand_over(cx: &Cx) -> Result<(), Cause> {
+    for claim in cx.journal.ledger().products(&cx.build) {
+        cx.journal.append(&Entry::Kept { claim: claim.id })?;
+    }
+    Ok(())
+}
+
+/// True when a claim is for a product.
+pub fn is_product(claim: &Claim) -> bool {
+    claim.intent.keep == Keep::OnSuccess
+}

@@ -1,0 +1,272 @@
+//! From build blocks to the plans of the selected builds.
+
+use std::sync::Arc;
+
+use super::post_processor::PostProcessor;
+use super::provisioner::Provisioner;
+use super::uses::Use;
+use super::{BuildBlock, Context, Options};
+use crate::hcl::ast::Body;
+use crate::hcl::body::{EvaluatedBody, evaluate_body};
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::hcl::references::references_in;
+use crate::hcl::value::Value;
+use crate::plan::{BuildPlan, Pending, PostProcessorSpec, ProvisionerSpec};
+use crate::template::data::DataBlocks;
+use crate::template::graph::{Node, targets};
+use crate::template::kinds::Role;
+use crate::template::selection::Selection;
+use crate::template::sources::SourceBlock;
+use crate::template::world::Names;
+
+/// The plans of the selected builds, and what they are made from.
+pub(in crate::template) struct Assembled {
+    pub builds: Vec<BuildPlan>,
+    pub needs: Needs,
+}
+
+/// The bodies that make up builds.
+#[derive(Default)]
+pub(in crate::template) struct Needs {
+    selected: Vec<Arc<Body>>,
+    others: Vec<Arc<Body>>,
+}
+
+impl Needs {
+    /// The locals and data sources that the selected builds refer to.
+    pub fn selected(&self, data: &DataBlocks) -> Vec<Node> {
+        nodes(&self.selected, data)
+    }
+
+    /// The locals and data sources that any build or source refers to.
+    pub fn all(&self, data: &DataBlocks) -> Vec<Node> {
+        let mut all = nodes(&self.others, data);
+        all.extend(self.selected(data));
+        all
+    }
+}
+
+fn nodes(bodies: &[Arc<Body>], data: &DataBlocks) -> Vec<Node> {
+    let references = bodies.iter().flat_map(|body| references_in(body));
+    references.flat_map(|reference| targets(&reference, data)).map(|(node, _)| node).collect()
+}
+
+/// Makes the plans of the selected builds. Sources of all builds must be declared, but only what selected builds
+/// use must be of a known type.
+pub(in crate::template) fn assemble(
+    blocks: &[BuildBlock],
+    context: &Context<'_>,
+    selection: &Selection,
+    diagnostics: &mut Diagnostics,
+) -> Assembled {
+    let mut assembled = Assembled { builds: Vec::new(), needs: Needs::default() };
+    let (mut names, mut excluded) = (Vec::new(), 0);
+    for block in blocks {
+        let mut is_selected = false;
+        for source in &block.uses {
+            let name = block.full_name(source);
+            let included = selection.includes(&name);
+            let planned = selection.selects(&name);
+            excluded += usize::from(included && !planned);
+            names.push(name);
+            let declared = declared(source, planned, context, diagnostics);
+            if !planned {
+                continue;
+            }
+            is_selected = true;
+            let Some(declared) = declared else { continue };
+            assembled.needs.selected.push(Arc::clone(&declared.body));
+            let mut builder = Builder { block, source, declared, context, selection, excluded: 0 };
+            let plan = builder.plan(diagnostics);
+            excluded += builder.excluded;
+            assembled.builds.extend(plan);
+        }
+        let bodies = if is_selected { &mut assembled.needs.selected } else { &mut assembled.needs.others };
+        bodies.push(Arc::clone(&block.body));
+    }
+    assembled.needs.others.extend(context.sources.values().map(|source| Arc::clone(&source.body)));
+    let selected = names.iter().filter(|name| selection.selects(name)).count();
+    diagnostics.extend(selection.warnings(selected, excluded, &names));
+    assembled
+}
+
+/// The declaration of a source. Its type must be known if the build is selected.
+fn declared<'a>(
+    source: &Use,
+    planned: bool,
+    context: &Context<'a>,
+    diagnostics: &mut Diagnostics,
+) -> Option<&'a SourceBlock> {
+    let found = context.sources.get(&(source.kind.clone(), source.name.clone()));
+    if planned && !context.kinds.has(Role::Source, &source.kind) {
+        diagnostics.push(unknown_kind(Role::Source, "source", &source.kind, context).at(&source.span));
+        return None;
+    }
+    if found.is_none() {
+        let title = format!("{}.{}", source.kind, source.name);
+        let known: Vec<String> = context.sources.keys().map(|(kind, name)| format!("{kind}.{name}")).collect();
+        let hint = did_you_mean(&title, known.iter().map(String::as_str));
+        let detail = format!("Known: [{}]", known.join(" "));
+        diagnostics.push(Diagnostic::error(format!("Unknown source {title}"), detail).at(&source.span).hint(hint));
+    }
+    found
+}
+
+fn unknown_kind(role: Role, word: &str, kind: &str, context: &Context<'_>) -> Diagnostic {
+    let names = context.kinds.names(role);
+    let shown = if role == Role::Source { kind.to_owned() } else { format!("\"{kind}\"") };
+    let detail = format!("Kiln has no {word} of this type. It has: {}.", names.join(", "));
+    Diagnostic::error(format!("Unknown {word} type {shown}"), detail).hint(did_you_mean(kind, names))
+}
+
+/// Makes the plan of one build.
+struct Builder<'a> {
+    block: &'a BuildBlock,
+    source: &'a Use,
+    declared: &'a SourceBlock,
+    context: &'a Context<'a>,
+    selection: &'a Selection,
+    /// How many post-processors `-except` matched.
+    excluded: usize,
+}
+
+impl Builder<'_> {
+    fn plan(&mut self, diagnostics: &mut Diagnostics) -> Option<BuildPlan> {
+        let names = Arc::new(self.names());
+        let (block, source) = (self.block, self.source);
+        let mut provisioners = Vec::new();
+        for provisioner in &block.provisioners {
+            self.check_kind(
+                Role::Provisioner,
+                "provisioner",
+                &provisioner.kind,
+                &provisioner.options.span,
+                diagnostics,
+            );
+            if provisioner.filter.admits(source) {
+                provisioners.push(self.provisioner(provisioner, &names));
+            }
+        }
+        let error_cleanup = block.cleanup.as_ref().map(|cleanup| {
+            let word = "error-cleanup-provisioner";
+            self.check_kind(Role::Provisioner, word, &cleanup.kind, &cleanup.options.span, diagnostics);
+            self.provisioner(cleanup, &names)
+        });
+        let chains = block.chains.iter().map(|chain| self.chain(chain, &names, diagnostics));
+        let post_processors = chains.filter(|chain| !chain.is_empty()).collect();
+        Some(BuildPlan {
+            name: block.full_name(source),
+            block_name: block.name.clone(),
+            source_type: source.kind.clone(),
+            source_name: source.name.clone(),
+            use_name: source.use_name.clone(),
+            source: self.source_body(&names, diagnostics),
+            span: self.declared.span.clone(),
+            provisioners,
+            error_cleanup: error_cleanup
+                .filter(|_| block.cleanup.as_ref().is_some_and(|cleanup| cleanup.filter.admits(source))),
+            post_processors,
+        })
+    }
+
+    /// All names but `build`.
+    fn names(&self) -> Names {
+        let mut names = self.context.world.names();
+        let source = [("name", &self.source.use_name), ("type", &self.source.kind)];
+        let source = source.map(|(name, text)| (name.to_owned(), Value::string(text)));
+        names.insert("source".into(), Value::object(source.into()));
+        names
+    }
+
+    /// The source's options with what the build adds.
+    fn source_body(&self, names: &Names, diagnostics: &mut Diagnostics) -> EvaluatedBody {
+        let world = self.context.world;
+        let mut names = names.clone();
+        names.insert("build".into(), Value::object(Names::new()));
+        let (mut body, problems) = evaluate_body(&self.declared.body, &world.scope(names.clone()));
+        diagnostics.extend(problems);
+        let Some(additions) = &self.source.additions else { return body };
+        names.extend(additions.names.clone());
+        let (added, problems) = evaluate_body(&additions.body, &world.scope(names));
+        diagnostics.extend(problems);
+        for (name, attribute) in added.attributes {
+            if body.attribute(&name).is_some() {
+                let detail = format!("The argument \"{name}\" is already set in the source block.");
+                let hint =
+                    "a build can only add arguments to a source; set this one in one of the two places".to_owned();
+                let diagnostic = Diagnostic::error("Duplicate argument", detail).at(&attribute.name_span);
+                diagnostics.push(diagnostic.hint(Some(hint)));
+                continue;
+            }
+            body.attributes.push((name, attribute));
+        }
+        body.blocks.extend(added.blocks);
+        body
+    }
+
+    fn provisioner(&self, provisioner: &Provisioner, names: &Arc<Names>) -> ProvisionerSpec {
+        ProvisionerSpec {
+            kind: provisioner.kind.clone(),
+            name: provisioner.name.clone(),
+            pause_before: provisioner.pause_before,
+            max_retries: provisioner.max_retries,
+            timeout: provisioner.timeout,
+            on_failure: provisioner.on_failure,
+            options: Pending {
+                replaced: provisioner.overrides.get(&self.source.use_name).cloned(),
+                ..self.pending(&provisioner.options, names)
+            },
+        }
+    }
+
+    /// The post-processors that apply: the rest of a chain goes with the first that `-except` names.
+    fn chain(
+        &mut self,
+        chain: &[PostProcessor],
+        names: &Arc<Names>,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<PostProcessorSpec> {
+        let mut specs = Vec::new();
+        for processor in chain {
+            if self.selection.excludes(processor.exception_name()) {
+                self.excluded += 1;
+                break;
+            }
+            let options = &processor.options;
+            self.check_kind(Role::PostProcessor, "post-processor", &processor.kind, &options.span, diagnostics);
+            if processor.filter.admits(self.source) {
+                specs.push(PostProcessorSpec {
+                    kind: processor.kind.clone(),
+                    name: processor.name.clone(),
+                    keep_input: processor.keep_input,
+                    options: self.pending(options, names),
+                });
+            }
+        }
+        specs
+    }
+
+    fn pending(&self, options: &Options, names: &Arc<Names>) -> Pending {
+        let names = if options.names.is_empty() {
+            Arc::clone(names)
+        } else {
+            let mut all = (**names).clone();
+            all.extend(options.names.clone());
+            Arc::new(all)
+        };
+        Pending {
+            body: Arc::clone(&options.body),
+            replaced: None,
+            names,
+            block_name: self.block.name.clone(),
+            span: options.span.clone(),
+            host: Arc::clone(&self.context.world.host),
+        }
+    }
+
+    fn check_kind(&self, role: Role, word: &str, kind: &str, span: &Span, diagnostics: &mut Diagnostics) {
+        if !self.context.kinds.has(role, kind) {
+            diagnostics.push(unknown_kind(role, word, kind, self.context).at(span));
+        }
+    }
+}

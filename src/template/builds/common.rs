@@ -1,0 +1,87 @@
+//! The arguments that provisioners and post-processors have in common, and for which builds a component counts.
+
+use std::sync::Arc;
+
+use super::Options;
+use super::uses::Use;
+use crate::hcl::ast::{Attribute, Body};
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::dynamic::Expanded;
+use crate::hcl::types::Type;
+use crate::hcl::value::Value;
+use crate::template::world::{Names, World, texts};
+
+/// The common arguments of a block, taken out of it.
+pub(super) struct Common<'a> {
+    attributes: Vec<Attribute>,
+    names: Names,
+    world: &'a World,
+}
+
+impl<'a> Common<'a> {
+    /// Takes the arguments of these names out of a block; the rest are the component's options.
+    pub fn split(expanded: Expanded, taken: &[&str], build: &str, world: &'a World) -> (Self, Options) {
+        let body = &expanded.block.body;
+        let is_taken = |attribute: &Attribute| taken.contains(&attribute.name.as_str());
+        let (attributes, left): (Vec<_>, Vec<_>) = body.attributes.iter().cloned().partition(is_taken);
+        let rest = Body { attributes: left, blocks: body.blocks.clone(), span: body.span.clone(), syntax: body.syntax };
+        let mut names = world.build_names(build);
+        names.extend(expanded.names.clone());
+        let options = Options { body: Arc::new(rest), names: expanded.names, span: expanded.block.header };
+        (Self { attributes, names, world }, options)
+    }
+
+    /// An argument's value and its place; none if it is absent or null, or wrong, which is reported.
+    pub fn value(&self, name: &str, ty: &Type, diagnostics: &mut Diagnostics) -> Option<(Value, &Attribute)> {
+        let attribute = self.attributes.iter().find(|attribute| attribute.name == name)?;
+        let scope = self.world.scope(self.names.clone());
+        let value = self.world.known(&attribute.expr, ty, &scope, diagnostics)?;
+        Some((value, attribute))
+    }
+
+    /// A text; empty if absent.
+    pub fn text(&self, name: &str, diagnostics: &mut Diagnostics) -> String {
+        let value = self.value(name, &Type::String, diagnostics);
+        value.and_then(|(value, _)| value.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
+    /// A truth value.
+    pub fn bool(&self, name: &str, diagnostics: &mut Diagnostics) -> Option<bool> {
+        self.value(name, &Type::Bool, diagnostics)?.0.as_bool()
+    }
+
+    /// `only` and `except`.
+    pub fn filter(&self, diagnostics: &mut Diagnostics) -> Filter {
+        let list = Type::list(Type::String);
+        let only = self.value("only", &list, diagnostics);
+        let except = self.value("except", &list, diagnostics);
+        if let (Some((only, _)), Some((except, attribute))) = (&only, &except)
+            && only.len() != Some(0)
+            && except.len() != Some(0)
+        {
+            let detail = "The one names the builds that count, the other those that do not; both at once are unclear.";
+            let summary = "only one of 'only' or 'except' may be specified";
+            diagnostics.push(Diagnostic::error(summary, detail).at(&attribute.span));
+        }
+        let texts_of = |found: Option<(Value, &Attribute)>| found.map(|(value, _)| texts(&value)).unwrap_or_default();
+        Filter { only: texts_of(only), except: texts_of(except) }
+    }
+}
+
+/// For which builds a component counts.
+#[derive(Default)]
+pub(super) struct Filter {
+    only: Vec<String>,
+    except: Vec<String>,
+}
+
+impl Filter {
+    /// Whether it counts for a use of a source. Names are compared as they are: no patterns.
+    pub fn admits(&self, source: &Use) -> bool {
+        let title = source.title();
+        match self.only.is_empty() {
+            true => !self.except.contains(&title),
+            false => self.only.contains(&title),
+        }
+    }
+}
