@@ -3,7 +3,8 @@
 #
 #   UNIT      the service
 #   URL       where it answers
-#   FORGET    files that the trial run made and the image must not have, separated by blanks; may be empty
+#   FORGET    what the trial run wrote and the image must not have, separated by blanks; may be empty. A directory is
+#             emptied and stays: its owner comes from the package, and the service could not make it anew.
 set -euo pipefail
 
 unit=${UNIT:?the unit}
@@ -22,7 +23,11 @@ fi
 echo "$unit answers at $url"
 
 systemctl stop "$unit"
-if ((${#forget[@]})); then
-  rm -rf -- "${forget[@]}"
-fi
+for path in "${forget[@]}"; do
+  if [[ -d $path ]]; then
+    find "$path" -mindepth 1 -delete
+  else
+    rm -f -- "$path"
+  fi
+done
 systemctl is-enabled "$unit"

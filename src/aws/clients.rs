@@ -67,7 +67,7 @@ impl Aws {
 
     /// True when EC2's endpoint is on this machine.
     pub fn is_loopback(&self) -> bool {
-        let configured = || self.config.service_config().and_then(|config| endpoint_variable(config));
+        let configured = || self.config.service_config().and_then(endpoint_variable);
         let url = match &self.local {
             Some(local) => Some(local.url.clone()),
             None => self.access.ec2_endpoint.clone().or_else(configured),

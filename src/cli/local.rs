@@ -35,8 +35,7 @@ struct Room<'a> {
 
 impl Room<'_> {
     fn store(&self) -> Result<Store, String> {
-        let directory = self.settings.data.join("store");
-        Store::open(&directory).map_err(|e| crate::engine::chain(&e))
+        super::local_ec2::open_store(&self.settings.data)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::aws::access::LocalEndpoint;
 use crate::local_ec2::instance::{self, Containers};
 use crate::local_ec2::store::Store;
 use crate::local_ec2::timing::Pace;
-use crate::local_ec2::{self, Handle, Options, agent};
+use crate::local_ec2::{self, Handle, Options, agent, shelf};
 use crate::report::Reporter;
 
 use super::settings::Settings;
@@ -58,7 +58,7 @@ pub async fn start_at(
             }
         });
     }
-    let mut options = Options::new(directory.join("ec2"), machines.clone());
+    let mut options = Options::new(state_directory(&directory), machines.clone());
     options.pace = pace;
     options.faults = settings.variable("KILN_LOCAL_FAULTS").map(PathBuf::from);
     options.log = settings.variable("KILN_LOCAL_LOG").map(PathBuf::from);
@@ -74,20 +74,29 @@ fn pace(profile: &str) -> Result<Pace, String> {
     }
 }
 
+/// The store of local EC2 with all its images on the shelf.
+pub fn open_store(directory: &Path) -> Result<Store, String> {
+    let store = Store::open(&directory.join("store")).map_err(|e| crate::engine::chain(&e))?;
+    shelf::reconcile(&state_directory(directory), &store).map_err(|e| crate::engine::chain(&e))?;
+    Ok(store)
+}
+
+/// Where the endpoint keeps its state.
+pub fn state_directory(directory: &Path) -> PathBuf {
+    directory.join("ec2")
+}
+
 impl Local {
     /// Where calls go.
     pub fn endpoint(&self) -> LocalEndpoint {
         LocalEndpoint { url: format!("http://{}", self.handle.addr()), directory: self.directory.display().to_string() }
     }
 
-    /// The instances.
-    pub fn machines(&self) -> &Arc<Containers> {
-        &self.machines
-    }
-
-    /// Ends all instances and the endpoint.
+    /// Ends all instances and the endpoint, and puts new images on the shelf.
     pub async fn stop(self) {
         self.handle.shutdown().await;
         self.machines.shutdown().await;
+        // What fails here is done again, and told, by the next `kiln local`.
+        let _ = open_store(&self.directory);
     }
 }

@@ -92,7 +92,7 @@ pub async fn until<T, E: std::error::Error + 'static>(
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn looks_until_ready_and_tells_each_state() {
         let (mut looks, mut told) = (0, Vec::new());
         let probe = async || {
@@ -100,16 +100,16 @@ mod tests {
             let probe = if looks == 3 { Probe::Ready(looks) } else { Probe::NotYet(format!("s{looks}"), None) };
             Ok::<_, std::io::Error>(probe)
         };
-        let value = until(Pace::millis(10, 100), None, probe, |state, _| told.push(state.to_owned())).await;
+        let value = until(Pace::millis(1, 2), None, probe, |state, _| told.push(state.to_owned())).await;
         assert_eq!((value.unwrap(), told), (3, vec!["s1".to_owned(), "s2".to_owned()]));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn time_out_names_the_last_state() {
         let probe = async || Ok::<_, std::io::Error>(Probe::<()>::NotYet("pending".into(), None));
-        let limit = Some(Duration::from_secs(5));
-        let error = until(Pace::millis(10, 1000), limit, probe, |_, _| ()).await.unwrap_err();
-        assert_eq!(error.to_string(), "timed out after 5 s, still pending");
+        let limit = Some(Duration::from_millis(10));
+        let error = until(Pace::millis(1, 3), limit, probe, |_, _| ()).await.unwrap_err();
+        assert_eq!(error.to_string(), "timed out after 0 s, still pending");
     }
 
     #[test]

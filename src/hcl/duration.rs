@@ -35,6 +35,11 @@ impl GoDuration {
         self.0 < 0
     }
 
+    /// Its length in nanoseconds.
+    pub fn as_nanos(self) -> i64 {
+        self.0
+    }
+
     /// Whether it is nothing.
     pub fn is_zero(self) -> bool {
         self.0 == 0

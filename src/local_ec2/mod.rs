@@ -9,6 +9,7 @@ pub mod agent;
 pub mod catalog;
 pub mod instance;
 pub mod machine;
+pub mod shelf;
 pub mod store;
 pub mod timing;
 

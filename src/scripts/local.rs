@@ -59,6 +59,9 @@ pub enum Failure {
     Write(#[source] std::io::Error),
 }
 
+/// Renders a text with some fields.
+pub type Render<'a> = dyn Fn(&str, &[(&str, &str)]) -> Result<String, Cause> + 'a;
+
 /// Whom a script runs for.
 pub struct Caller<'a> {
     /// Where its output goes.
@@ -68,7 +71,7 @@ pub struct Caller<'a> {
     /// Type of the source.
     pub build_type: &'a str,
     /// Renders one argument of `execute_command` with these fields.
-    pub render: &'a dyn Fn(&str, &[(&str, &str)]) -> Result<String, Cause>,
+    pub render: &'a Render<'a>,
 }
 
 /// Systems that `only_on` may name.

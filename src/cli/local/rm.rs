@@ -3,6 +3,7 @@
 use crate::aws::access::Access;
 use crate::aws::image;
 use crate::engine::chain;
+use crate::local_ec2::shelf::layers_in_use;
 use crate::sources::World;
 
 use super::Room;
@@ -35,7 +36,8 @@ async fn remove_all(args: &Args, room: &Room<'_>, world: &World) -> Result<(), S
         image::release(&aws.ec2(), ami).await.map_err(|e| chain(&e))?;
         room.reporter.print(format!("Removed {ami}"));
     }
-    let freed = store.garbage_collect(&[]).map_err(|e| chain(&e))?;
+    let keep = layers_in_use(&local_ec2::state_directory(&room.settings.data)).map_err(|e| chain(&e))?;
+    let freed = room.store()?.garbage_collect(&keep).map_err(|e| chain(&e))?;
     room.reporter.print(format!("Freed {} bytes", freed.bytes));
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod case;
+mod charsets;
 mod collections;
 mod csv;
 mod dates;
@@ -234,8 +235,9 @@ impl FunctionError {
 }
 
 /// The families of functions, each in a file of its own.
-static FAMILIES: [&[Function]; 22] = [
+static FAMILIES: [&[Function]; 23] = [
     case::FUNCTIONS,
+    charsets::FUNCTIONS,
     collections::FUNCTIONS,
     csv::FUNCTIONS,
     dates::FUNCTIONS,

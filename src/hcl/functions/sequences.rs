@@ -1,7 +1,7 @@
 //! Functions on lists and tuples.
 
 use super::arguments::{
-    any, bool, count, elements, list, number, number_param, numeral, parts_param, strings, text_param, value, whole,
+    any, bool, count, elements, list, number, number_param, numeral, parts_param, strings, value, whole,
 };
 use super::{Call, Function, FunctionError, Param, Unknowns};
 use crate::hcl::convert::unified;

@@ -389,3 +389,6 @@ fn check_known(call: &Call<'_>, unknown: &[(Option<Kind>, Duration)]) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,23 +49,17 @@ pub fn copy(call: &Call<'_>) -> Result<Xml, Error> {
         let image_id = id::fresh("ami");
         let takes = if from.region == call.scope.region { Transition::CopyWithin } else { Transition::CopyAcross };
         let due = call.due(takes, &image_id);
-        let mut mappings = Vec::new();
-        for mapping in &source.mappings {
-            let original = mapping.ebs.as_ref().and_then(|ebs| sources.snapshots.get(ebs.snapshot_id.as_deref()?));
-            let is_root = mapping.device == source.root_device;
-            let content = if is_root { content.clone() } else { original.map(|s| s.content.clone()).unwrap_or_default() };
-            let copied = copy_mapping(mapping, &encryption)?;
-            let snapshot =
-                copied.ebs.as_ref().filter(|ebs| ebs.snapshot_id.is_some()).map(|ebs| {
-                    let text = format!(
-                        "Copied for DestinationAmi {image_id} from SourceAmi {source_id} for SourceSnapshot {}. Task created on {}.",
-                        ebs.snapshot_id.as_deref().unwrap_or_default(),
-                        call.now.0
-                    );
-                    copy_snapshot(ebs, content, text, call.now, due, specified.of(Kind::Snapshot))
-                });
-            mappings.push(place(region, copied, snapshot));
-        }
+        let job = Job {
+            image_id: &image_id,
+            source: &source,
+            content: &content,
+            sources: &sources,
+            encryption: &encryption,
+            now: call.now,
+            due,
+            tags: specified.of(Kind::Snapshot),
+        };
+        let mappings = job.copy_disks(region)?;
         let mut tags = Tags::new();
         if params.flag("CopyImageTags")?.unwrap_or(false) && source.owner == call.scope.account {
             tags.extend(source.tags.clone());
@@ -135,40 +129,74 @@ fn read_source(call: &Call<'_>, from: &Scope, id: &str) -> Result<(Image, Conten
     Ok((image, content, region))
 }
 
-fn copy_mapping(mapping: &Mapping, encryption: &Encryption) -> Result<Mapping, Error> {
-    let Some(ebs) = &mapping.ebs else { return Ok(mapping.clone()) };
-    if ebs.disk.encrypted && encryption.on == Some(false) {
-        return Err(Error::value("Unencrypted copies of encrypted snapshots are not allowed"));
-    }
-    let encrypted = ebs.disk.encrypted || encryption.on == Some(true);
-    let kms_key = encrypted.then(|| encryption.key.clone().unwrap_or_else(|| "alias/aws/ebs".into()));
-    let disk = DiskType { encrypted, kms_key, ..ebs.disk.clone() };
-    Ok(Mapping { ebs: Some(Ebs { disk, ..ebs.clone() }), ..mapping.clone() })
+/// The copy of one image's disks.
+struct Job<'a> {
+    image_id: &'a str,
+    source: &'a Image,
+    content: &'a Content,
+    /// Where the source's snapshots are.
+    sources: &'a Region,
+    encryption: &'a Encryption,
+    now: Moment,
+    due: Moment,
+    tags: Tags,
 }
 
-fn copy_snapshot(ebs: &Ebs, content: Content, description: String, now: Moment, due: Moment, tags: Tags) -> Snapshot {
-    Snapshot {
-        id: id::fresh("snap"),
-        volume_id: NO_VOLUME.to_owned(),
-        disk: ebs.disk.clone(),
-        content,
-        state: SnapshotState::Pending,
-        change: Some(Change::timed(SnapshotState::Completed, due)),
-        writer: None,
-        message: String::new(),
-        started: now,
-        completed: None,
-        description,
-        shared_with: [].into(),
-        doomed: false,
-        tags,
+impl Job<'_> {
+    /// The mappings of the copy; the snapshots they need are added to the region.
+    fn copy_disks(&self, region: &mut Region) -> Result<Vec<Mapping>, Error> {
+        self.source.mappings.iter().map(|mapping| self.copy_disk(region, mapping)).collect()
+    }
+
+    fn copy_disk(&self, region: &mut Region, mapping: &Mapping) -> Result<Mapping, Error> {
+        let Some(ebs) = &mapping.ebs else { return Ok(mapping.clone()) };
+        let disk = self.encryption.apply(&ebs.disk)?;
+        let snapshot_id = ebs.snapshot_id.as_deref().map(|original| {
+            let is_root = mapping.device == self.source.root_device;
+            let content = if is_root {
+                self.content.clone()
+            } else {
+                self.sources.snapshots.get(original).map(|snapshot| snapshot.content.clone()).unwrap_or_default()
+            };
+            let snapshot = self.snapshot(original, disk.clone(), content);
+            let id = snapshot.id.clone();
+            region.snapshots.insert(id.clone(), snapshot);
+            id
+        });
+        Ok(Mapping { ebs: Some(Ebs { snapshot_id, disk, ..ebs.clone() }), ..mapping.clone() })
+    }
+
+    fn snapshot(&self, original: &str, disk: DiskType, content: Content) -> Snapshot {
+        let description = format!(
+            "Copied for DestinationAmi {} from SourceAmi {} for SourceSnapshot {original}. Task created on {}.",
+            self.image_id, self.source.id, self.now.0
+        );
+        Snapshot {
+            id: id::fresh("snap"),
+            volume_id: NO_VOLUME.to_owned(),
+            disk,
+            content,
+            state: SnapshotState::Pending,
+            change: Some(Change::timed(SnapshotState::Completed, self.due)),
+            writer: None,
+            message: String::new(),
+            started: self.now,
+            completed: None,
+            description,
+            shared_with: [].into(),
+            doomed: false,
+            tags: self.tags.clone(),
+        }
     }
 }
 
-fn place(region: &mut Region, mut mapping: Mapping, snapshot: Option<Snapshot>) -> Mapping {
-    if let (Some(ebs), Some(snapshot)) = (&mut mapping.ebs, snapshot) {
-        ebs.snapshot_id = Some(snapshot.id.clone());
-        region.snapshots.insert(snapshot.id.clone(), snapshot);
+impl Encryption {
+    fn apply(&self, disk: &DiskType) -> Result<DiskType, Error> {
+        if disk.encrypted && self.on == Some(false) {
+            return Err(Error::value("Unencrypted copies of encrypted snapshots are not allowed"));
+        }
+        let encrypted = disk.encrypted || self.on == Some(true);
+        let kms_key = encrypted.then(|| self.key.clone().unwrap_or_else(|| "alias/aws/ebs".into()));
+        Ok(DiskType { encrypted, kms_key, ..disk.clone() })
     }
-    mapping
 }

@@ -60,7 +60,9 @@ pub fn describe_attribute(call: &Call<'_>) -> Result<Xml, Error> {
             return Ok(xml);
         }
         other => {
-            return Err(Error::value(format!("Value ({other}) for parameter attribute is invalid. Unknown attribute.")));
+            return Err(Error::value(format!(
+                "Value ({other}) for parameter attribute is invalid. Unknown attribute."
+            )));
         }
     };
     xml.node(attribute, |xml| {

@@ -1,3 +1,0 @@
-//! x
-use super::Function;
-pub(super) static FUNCTIONS: &[Function] = &[];

@@ -1,0 +1,180 @@
+//! Whole bakes on local EC2, as the README shows them.
+
+use crate::sandbox::{Sandbox, can_boot, root};
+use crate::world::{assert_host_clean, cgroups, resources};
+
+fn shipped(name: &str) -> String {
+    root().join("templates").join(name).display().to_string()
+}
+
+/// The first image id in a text.
+fn ami(text: &str) -> String {
+    let at = text.find("ami-").expect("an image id");
+    text[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
+}
+
+#[test]
+fn the_quickstart_bakes_and_a_second_template_builds_on_it() {
+    if !can_boot("the_quickstart_bakes_and_a_second_template_builds_on_it") {
+        return;
+    }
+    let (sandbox, before) = (Sandbox::new(), cgroups());
+    let first = sandbox.run(&["build", "--local", &shipped("quickstart")]).expect(0).says("AMIs were created:");
+    first.says("Where the time went");
+    let second = sandbox.run(&["build", "--local", &shipped("layered")]).expect(0);
+    let held = resources(&sandbox, "us-east-1");
+    assert_eq!(held.iter().filter(|id| id.starts_with("image ")).count(), 2, "{held:#?}");
+    let temporary = held.iter().find(|id| {
+        ["key-pair", "instance", "volume", "security-group"].iter().any(|kind| id.starts_with(kind))
+    });
+    assert_eq!(temporary, None, "{held:#?}");
+
+    let images = sandbox.run(&["local", "images"]).expect(0).stdout;
+    assert_eq!(images.matches("\n  layer").count(), 3, "one layer and then two:\n{images}");
+    let layered = ami(second.stdout.split("AMIs were created:").nth(1).unwrap());
+    check_export(&sandbox, &layered);
+    check_run(&sandbox, &layered);
+    sandbox.run(&["local", "rm", &layered]).expect(0).says("Removed");
+    assert_eq!(sandbox.run(&["local", "images"]).expect(0).stdout.matches("\n  layer").count(), 1);
+    assert_host_clean(&sandbox);
+    assert!(cgroups().is_subset(&before), "left: {:?}", cgroups());
+}
+
+/// What was baked is in the export, and the host's secrets are not.
+fn check_export(sandbox: &Sandbox, ami: &str) {
+    sandbox.run(&["local", "export", ami, "layers.tar"]).expect(0);
+    let names = tar_names(&sandbox.path().join("layers.tar"));
+    assert!(names.iter().any(|name| name.ends_with(".service")), "the baked unit is there: {names:#?}");
+    // `.wh.` members only say that something is not there.
+    let secret = |name: &&String| {
+        let private_key = name.contains("ssh_host_") && !name.contains("ssh_host_ed25519");
+        !name.contains(".wh.") && (private_key || name.starts_with("root/.ssh") || name.contains(".aws"))
+    };
+    assert_eq!(names.iter().find(secret), None);
+    assert!(!names.iter().any(|name| name.starts_with("usr/bin/bash")), "the base is not in it");
+}
+
+fn tar_names(path: &std::path::Path) -> Vec<String> {
+    let mut archive = tar::Archive::new(std::fs::File::open(path).unwrap());
+    archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
+}
+
+fn check_run(sandbox: &Sandbox, ami: &str) {
+    let inside = "systemctl is-active hello; cat /proc/1/comm";
+    let ran = sandbox.run(&["local", "run", ami, "--", inside]).expect(0);
+    assert!(ran.stdout.contains("active") && ran.stdout.contains("systemd"), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn an_instance_is_a_machine_of_its_own_and_cannot_change_the_host() {
+    if !can_boot("an_instance_is_a_machine_of_its_own_and_cannot_change_the_host") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let marker = sandbox.file("host-secret", "only the host may read this\n");
+    let shadow = std::fs::read("/etc/shadow").unwrap();
+    let template = format!(
+        r#"source "amazon-ebs" "t" {{
+  ami_name        = "kiln-it-machine"
+  instance_type   = "t3.micro"
+  region          = "eu-west-1"
+  ssh_username    = "admin"
+  skip_create_ami = true
+  source_ami_filter {{
+    filters     = {{ name = "debian-12-amd64-*" }}
+    owners      = ["136693071363"]
+    most_recent = true
+  }}
+}}
+build {{
+  sources = ["source.amazon-ebs.t"]
+  provisioner "shell" {{
+    inline = [
+      "test \"$(cat /proc/1/comm)\" = systemd",
+      "test \"$(id -un)\" = admin && test \"$(sudo -n id -u)\" = 0",
+      "! sudo test -e {marker}",
+      "! sudo grep -q '^root:\\$' /etc/shadow",
+      "! sudo mknod /tmp/disk b 254 0",
+      "! sudo date -s '2001-01-01'",
+      "! sudo sh -c 'echo b > /proc/sysrq-trigger'",
+      "! sudo sh -c 'echo x > /proc/sys/kernel/core_pattern'",
+      "! sudo dmesg",
+      "sudo sh -c 'echo changed >> /etc/passwd; rm -rf /usr/share/doc; echo owned > /etc/kiln-was-here'",
+      "cat /proc/sys/kernel/random/boot_id > $HOME/boot",
+    ]
+  }}
+  provisioner "shell" {{
+    inline            = ["sudo systemctl reboot"]
+    expect_disconnect = true
+    skip_clean        = true
+  }}
+  provisioner "shell" {{
+    inline = [
+      "test \"$(cat /proc/sys/kernel/random/boot_id)\" != \"$(cat $HOME/boot)\"",
+      "test -e /etc/kiln-was-here",
+    ]
+  }}
+}}
+"#,
+        marker = marker.display()
+    );
+    sandbox.file("t.pkr.hcl", &template);
+    sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(0);
+    assert_eq!(std::fs::read("/etc/shadow").unwrap(), shadow);
+    assert!(!std::path::Path::new("/etc/kiln-was-here").exists());
+    assert!(std::path::Path::new("/usr/share/doc").exists());
+    assert_eq!(resources(&sandbox, "eu-west-1").len(), 0);
+    assert_host_clean(&sandbox);
+}
+
+#[test]
+fn file_provisioner_moves_files_and_directories_both_ways() {
+    if !can_boot("file_provisioner_moves_files_and_directories_both_ways") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file("tree/a b.txt", "blank\n");
+    sandbox.file("tree/sub/ü.txt", "umlaut\n");
+    let template = r#"source "amazon-ebs" "t" {
+  ami_name        = "kiln-it-files"
+  instance_type   = "t3.micro"
+  region          = "us-east-1"
+  ssh_username    = "admin"
+  skip_create_ami = true
+  source_ami_filter {
+    filters     = { name = "debian-12-amd64-*" }
+    owners      = ["136693071363"]
+    most_recent = true
+  }
+}
+build {
+  sources = ["source.amazon-ebs.t"]
+  provisioner "file" {
+    source      = "tree/"
+    destination = "/tmp/tree"
+  }
+  provisioner "file" {
+    content     = "given ${build.ID}\n"
+    destination = "/tmp/content"
+  }
+  provisioner "shell" {
+    environment_vars = ["QUOTED=it's"]
+    inline = [
+      "test \"$(cat '/tmp/tree/a b.txt')\" = blank",
+      "test \"$(cat /tmp/tree/sub/ü.txt)\" = umlaut",
+      "grep -q '^given i-' /tmp/content",
+      "test \"$QUOTED\" = \"it's\"",
+      "echo back > /tmp/back",
+    ]
+  }
+  provisioner "file" {
+    direction   = "download"
+    source      = "/tmp/back"
+    destination = "fetched/"
+  }
+}
+"#;
+    sandbox.file("t.pkr.hcl", template);
+    sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(0);
+    assert_eq!(std::fs::read_to_string(sandbox.path().join("fetched/back")).unwrap(), "back\n");
+}

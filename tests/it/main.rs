@@ -1,0 +1,13 @@
+//! Black-box tests: everything here runs the binary as its user would.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+#![expect(clippy::print_stdout, reason = "a skipped test says why")]
+
+mod architecture;
+mod bad_input;
+mod bake;
+mod command_line;
+mod readme;
+mod sandbox;
+mod signals;
+mod world;

@@ -1,0 +1,163 @@
+//! A place of its own for each test: temporary home, cleared environment, the binary.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// True when instances can boot here; a test that needs one says why it does nothing otherwise.
+pub fn can_boot(test: &str) -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        println!("{test}: skipped, local instances need root");
+    }
+    root
+}
+
+/// A home, a working directory and a state of its own. Everything goes with it.
+pub struct Sandbox {
+    dir: tempfile::TempDir,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    pub stdout: String,
+    pub stderr: String,
+    pub code: i32,
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "no {text:?} in:\n{}", self.stdout);
+        self
+    }
+
+    /// The last line that is not blank.
+    pub fn last_line(&self) -> &str {
+        self.stdout.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let code = output.status.code().unwrap_or(-1);
+        Self { stdout: text(output.stdout), stderr: text(output.stderr), code }
+    }
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        Self { dir: tempfile::Builder::new().prefix("kiln-it").tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a file into the working directory.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The binary in a cleared environment.
+    pub fn kiln(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
+        command.env_clear().current_dir(self.path()).stdin(Stdio::null());
+        command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("HOME", self.path()).env("TMPDIR", self.path()).env("LANG", "C.UTF-8");
+        command.env("PACKER_NO_COLOR", "1").env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("KILN_STATE_DIR", self.path().join("state")).env("KILN_DATA_DIR", self.path().join("data"));
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        self.kiln().args(args).output().unwrap().into()
+    }
+
+    /// Starts the binary with its output in a file, to be watched while it runs.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let log = self.path().join("running.log");
+        let out = std::fs::File::create(&log).unwrap();
+        let child = self.kiln().args(args).stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+        Running { child, log }
+    }
+
+    /// Journals of this sandbox's runs.
+    pub fn journals(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.path().join("state/runs")) else { return Vec::new() };
+        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    }
+}
+
+/// A command that runs.
+pub struct Running {
+    pub child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until the output holds a text.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) {
+        let limit = Instant::now() + Duration::from_secs(120);
+        while !self.output().contains(text) {
+            assert!(Instant::now() < limit, "never said {text:?}:\n{}", self.output());
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(self.output().contains(text), "ended with {status} before {text:?}:\n{}", self.output());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// Waits for the end.
+    pub fn finish(mut self) -> Ran {
+        let status = self.child.wait().unwrap();
+        Ran { stdout: self.output(), stderr: String::new(), code: status.code().unwrap_or(-1) }
+    }
+}
+
+/// One EC2 call in plain HTTP: what the endpoint holds is asked without any of Kiln's own code.
+pub fn ec2(port: u16, region: &str, query: &str) -> String {
+    let body = format!("{query}&Version=2016-11-15");
+    let scope = format!("AKIATEST/20260101/{region}/ec2/aws4_request");
+    let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX-Amz-Date: {date}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
