@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// What Packer ends with when it crashes. The journal is on disk, so `kiln cleanup` finds what a crash left.
+const CRASHED: u8 = 2;
+
 fn main() -> ExitCode {
-    kiln::cli::main()
+    // The panic itself was printed by the standard hook.
+    std::panic::catch_unwind(kiln::cli::main).unwrap_or(ExitCode::from(CRASHED))
 }

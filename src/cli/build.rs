@@ -131,7 +131,7 @@ impl Session {
         if read.diagnostics.has_errors() {
             return self.end(Ok(ExitCode::from(exit::FAILURE))).await;
         }
-        let (builds, all_prepared) = self.prepare(args, &read);
+        let (builds, all_prepared) = self.prepare(args, settings, &read);
         if builds.is_empty() {
             let text = "No builds to run: see what -only and -except leave, and the errors above";
             return self.end(if all_prepared { Err(text.to_owned()) } else { Ok(ExitCode::from(exit::FAILURE)) }).await;
@@ -141,10 +141,10 @@ impl Session {
         self.end(result).await
     }
 
-    fn prepare(&self, args: &Args, read: &Read) -> (Vec<PreparedBuild>, bool) {
+    fn prepare(&self, args: &Args, settings: &Settings, read: &Read) -> (Vec<PreparedBuild>, bool) {
         let Some(plan) = &read.plan else { return (Vec::new(), true) };
         let force = if args.force { Force::Yes } else { Force::No };
-        let (builds, diagnostics) = prepare(plan, force);
+        let (builds, diagnostics) = prepare(plan, force, &settings.secrets);
         load::print(&self.reporter, &diagnostics, &read.sources);
         (builds, !diagnostics.has_errors())
     }

@@ -28,7 +28,8 @@ async fn escalate(mut interrupt: Signal, mut terminate: Signal, canceller: Cance
             Some(()) = terminate.recv() => "terminated",
             else => return,
         };
-        match canceller.escalate() {
+        // Said before anything comes of it.
+        match canceller.next() {
             Urgency::None | Urgency::Unwind => {
                 reporter.print_error(format!("Cancelling build after receiving {name}"));
             }
@@ -37,6 +38,7 @@ async fn escalate(mut interrupt: Signal, mut terminate: Signal, canceller: Cance
             ),
             Urgency::Leave => leave(&reporter),
         }
+        canceller.escalate();
     }
 }
 

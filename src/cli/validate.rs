@@ -68,7 +68,7 @@ async fn check(args: &Args, settings: &Settings, reporter: &Reporter, world: Wor
     let read = load::read(&args.template, &how, settings, &world).await.map_err(|e| e.to_string())?;
     let mut diagnostics = read.diagnostics;
     if let (Some(plan), false) = (&read.plan, args.syntax_only) {
-        diagnostics.extend(prepare(plan, Force::No).1);
+        diagnostics.extend(prepare(plan, Force::No, &settings.secrets).1);
     }
     load::print(reporter, &diagnostics, &read.sources);
     if diagnostics.has_errors() {

@@ -44,9 +44,14 @@ impl Canceller {
         (Self(sender), Cancel(receiver))
     }
 
+    /// The level that the next call of [`Canceller::escalate`] reaches.
+    pub fn next(&self) -> Urgency {
+        self.0.borrow().next()
+    }
+
     /// Goes one level up and returns it.
     pub fn escalate(&self) -> Urgency {
-        let level = self.0.borrow().next();
+        let level = self.next();
         self.0.send_replace(level);
         level
     }

@@ -1,6 +1,6 @@
 //! One build, from its source to its post-processors, and what it leaves.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::artifact::{Artifact, Destroy};
 use crate::engine::chain;
@@ -45,9 +45,14 @@ pub async fn run(build: &PreparedBuild, shared: &Shared, sources: &Sources) -> F
     let error = finished.error.clone();
     cx.events.send(EventKind::BuildFinished { elapsed: start.elapsed(), error });
     if build.timed {
-        cx.events.send(EventKind::Timing(cx.timings()));
+        cx.events.send(EventKind::Timing(worth_telling(cx.timings())));
     }
     finished
+}
+
+/// Steps that took no time worth a line are left out of the table.
+fn worth_telling(timings: Vec<(String, Duration)>) -> Vec<(String, Duration)> {
+    timings.into_iter().filter(|(_, time)| *time >= Duration::from_millis(1)).collect()
 }
 
 /// The machine's part is over: temporaries go while post-processors run, products are handed over.

@@ -7,6 +7,7 @@ use crate::hcl::body::EvaluatedBody;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
 use crate::plan::legacy::{self, Names};
 use crate::plan::{BuildPlan, Pending, Plan};
+use crate::secret::Secrets;
 use crate::sources::{self, Prepared, Source};
 use crate::{post_processors, provisioners};
 
@@ -23,17 +24,17 @@ pub struct PreparedBuild {
 }
 
 /// Prepares all builds. A build with errors is left out; the others can run.
-pub fn prepare(plan: &Plan, force: Force) -> (Vec<PreparedBuild>, Diagnostics) {
+pub fn prepare(plan: &Plan, force: Force, secrets: &Secrets) -> (Vec<PreparedBuild>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let builds = plan.builds.iter().filter_map(|build| {
-        let (prepared, found) = prepare_build(build, force);
+        let (prepared, found) = prepare_build(build, force, secrets);
         diagnostics.extend(found);
         prepared
     });
     (builds.collect(), diagnostics)
 }
 
-fn prepare_build(build: &BuildPlan, force: Force) -> (Option<PreparedBuild>, Diagnostics) {
+fn prepare_build(build: &BuildPlan, force: Force, secrets: &Secrets) -> (Option<PreparedBuild>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let Some(kind) = sources::kind(&build.source_type) else {
         let text = format!("Unknown source type {}", build.source_type);
@@ -42,7 +43,7 @@ fn prepare_build(build: &BuildPlan, force: Force) -> (Option<PreparedBuild>, Dia
     let names = Names { build_name: &build.source_name, build_type: &build.source_type };
     let mut body = build.source.clone();
     diagnostics.extend(legacy::prepare(&mut body, &names, kind.deferred));
-    let source = match (kind.prepare)(&body, &Prepared { name: &build.source_name, force }) {
+    let source = match (kind.prepare)(&body, &Prepared { name: &build.source_name, force, secrets }) {
         Ok(source) => source,
         Err(found) => {
             diagnostics.extend(found);

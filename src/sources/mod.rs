@@ -14,10 +14,12 @@ use crate::artifact::Artifact;
 use crate::communicator::Communicator;
 use crate::engine::Cause;
 use crate::engine::ledger::Claim;
+use crate::engine::mode::Force;
 use crate::engine::step::{Cx, StepError};
 use crate::hcl::Value;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::diagnostics::Diagnostics;
+use crate::secret::Secrets;
 
 pub use world::World;
 
@@ -51,7 +53,9 @@ pub struct Prepared<'a> {
     /// Declared name of the source.
     pub name: &'a str,
     /// `-force`.
-    pub force: crate::engine::mode::Force,
+    pub force: Force,
+    /// Where secret options are registered.
+    pub secrets: &'a Secrets,
 }
 
 /// Checks options and makes a source of them; makes no change anywhere.

@@ -32,8 +32,9 @@ struct Null {
     communicator: CommunicatorOptions,
 }
 
-fn prepare(body: &EvaluatedBody, _: &Prepared<'_>) -> Result<Box<dyn Source>, Diagnostics> {
+fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Source>, Diagnostics> {
     let source = Null { communicator: decode(body)? };
+    source.communicator.secrets().iter().for_each(|text| prepared.secrets.register(text));
     let problems = source.problems();
     if problems.is_empty() {
         return Ok(Box::new(source));

@@ -159,8 +159,8 @@ def ec2(moto) -> Ec2:
 
 
 class Sshd:
-    def __init__(self, port: int, key: Path, user: str):
-        self.port, self.key, self.user = port, key, user
+    def __init__(self, port: int, key: Path, user: str, home: Path):
+        self.port, self.key, self.user, self.home = port, key, user, home
 
     def command(self, text: str) -> list[str]:
         """Another user's connection, with the stock client."""
@@ -180,6 +180,7 @@ UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
 Subsystem sftp internal-sftp
+SetEnv HOME={dir}/home
 """
 
 
@@ -192,6 +193,9 @@ def sshd(tmp_path_factory):
     for name in ("host_key", "user_key"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name]
         subprocess.run(command, check=True)
+    # A home of its own: what the user's own shell start-up files do (minutes of it, if they wait for a lock) is not tested.
+    (directory / "home").mkdir()
+    user = subprocess.check_output(["id", "-un"], text=True).strip()
     port = free_port()
     (directory / "sshd_config").write_text(SSHD_CONFIG.format(port=port, dir=directory))
     command = [*own_processes(), program, "-D", "-e", "-f", directory / "sshd_config"]
@@ -199,7 +203,7 @@ def sshd(tmp_path_factory):
         # `unshare` ignores the gentle signal; when it is killed, so is everything in its process table.
         with running(command, directory / "log", end=signal.SIGKILL) as process:
             wait_for("sshd", lambda: answers(port), process)
-            yield Sshd(port, directory / "user_key", subprocess.check_output(["id", "-un"], text=True).strip())
+            yield Sshd(port, directory / "user_key", user, directory / "home")
 
 
 def own_processes() -> list[str]:

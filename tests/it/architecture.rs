@@ -22,7 +22,8 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
 /// The table: module -> modules that it may import. `everything` stands for all.
 fn table() -> BTreeMap<String, BTreeSet<String>> {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let marked = text.split("<!-- imports: begin -->").nth(1).and_then(|rest| rest.split("<!-- imports: end -->").next());
+    let marked =
+        text.split("<!-- imports: begin -->").nth(1).and_then(|rest| rest.split("<!-- imports: end -->").next());
     let section = marked.expect("ARCHITECTURE.md marks its import table");
     let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
     rows.map(|row| {
@@ -100,9 +101,7 @@ fn only_one_place_names_each_outside_world() {
 fn every_file_says_what_it_is_for() {
     let mut files = rust_files(&root().join("src"));
     files.extend(rust_files(&root().join("tests/it")));
-    let silent: Vec<_> = files
-        .into_iter()
-        .filter(|file| !std::fs::read_to_string(file).unwrap().starts_with("//!"))
-        .collect();
+    let silent: Vec<_> =
+        files.into_iter().filter(|file| !std::fs::read_to_string(file).unwrap().starts_with("//!")).collect();
     assert!(silent.is_empty(), "no `//!` at the head of {silent:#?}");
 }

@@ -41,7 +41,10 @@ fn mistakes_in_templates_name_file_line_and_remedy() {
             &["line 1", "nope"],
         ),
         ("source \"null\" \"a\" {}\nbuild { sources = [\"null.a\"] }", &["line 1", "ssh_username"]),
-        ("variable \"v\" {}\nsource \"null\" \"a\" { communicator = \"none\" }\nbuild { sources = [\"null.a\"] }", &["\"v\""]),
+        (
+            "variable \"v\" {}\nsource \"null\" \"a\" { communicator = \"none\" }\nbuild { sources = [\"null.a\"] }",
+            &["\"v\""],
+        ),
         (
             "source \"null\" \"a\" { communicator = \"none\" }\nbuild {\n  sources = [\"null.a\"]\n  provisioner \"shell\" { script = \"nope.sh\" }\n}",
             &["line 4", "nope.sh"],

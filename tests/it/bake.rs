@@ -24,9 +24,9 @@ fn the_quickstart_bakes_and_a_second_template_builds_on_it() {
     let second = sandbox.run(&["build", "--local", &shipped("layered")]).expect(0);
     let held = resources(&sandbox, "us-east-1");
     assert_eq!(held.iter().filter(|id| id.starts_with("image ")).count(), 2, "{held:#?}");
-    let temporary = held.iter().find(|id| {
-        ["key-pair", "instance", "volume", "security-group"].iter().any(|kind| id.starts_with(kind))
-    });
+    let temporary = held
+        .iter()
+        .find(|id| ["key-pair", "instance", "volume", "security-group"].iter().any(|kind| id.starts_with(kind)));
     assert_eq!(temporary, None, "{held:#?}");
 
     let images = sandbox.run(&["local", "images"]).expect(0).stdout;
@@ -177,4 +177,74 @@ build {
     sandbox.file("t.pkr.hcl", template);
     sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(0);
     assert_eq!(std::fs::read_to_string(sandbox.path().join("fetched/back")).unwrap(), "back\n");
+}
+
+#[test]
+fn builds_run_side_by_side_in_one_process() {
+    if !can_boot("builds_run_side_by_side_in_one_process") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let source = |name: &str| {
+        format!(
+            r#"source "amazon-ebs" "{name}" {{
+  ami_name      = "kiln-it-{name}"
+  instance_type = "t3.micro"
+  region        = "us-east-1"
+  ssh_username  = "admin"
+  source_ami_filter {{
+    filters     = {{ name = "debian-12-amd64-*" }}
+    owners      = ["136693071363"]
+    most_recent = true
+  }}
+}}
+"#
+        )
+    };
+    let build = r#"build {
+  name    = "pair"
+  sources = ["amazon-ebs.one", "amazon-ebs.two"]
+  provisioner "shell" {
+    inline = ["echo I am ${source.name} on $(hostname)", "test \"$PACKER_BUILD_NAME\" = ${source.name}"]
+  }
+  post-processor "manifest" {}
+}
+"#;
+    sandbox.file("t.pkr.hcl", &format!("{}{}{build}", source("one"), source("two")));
+    let ran = sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(0).says("==> pair.amazon-ebs.one: I am one");
+    ran.says("==> pair.amazon-ebs.two: I am two");
+    let manifest = std::fs::read_to_string(sandbox.path().join("packer-manifest.json")).unwrap();
+    assert_eq!(manifest.matches("\"artifact_id\": \"us-east-1:ami-").count(), 2, "{manifest}");
+    assert_eq!(resources(&sandbox, "us-east-1").iter().filter(|id| id.starts_with("image ")).count(), 2);
+    assert_host_clean(&sandbox);
+}
+
+#[test]
+fn the_name_of_an_existing_image_is_refused_and_force_replaces_it() {
+    if !can_boot("the_name_of_an_existing_image_is_refused_and_force_replaces_it") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let template = r#"source "amazon-ebs" "t" {
+  ami_name              = "kiln-it-name"
+  instance_type         = "t3.micro"
+  region                = "us-east-1"
+  ssh_username          = "admin"
+  force_delete_snapshot = true
+  source_ami_filter {
+    filters     = { name = "debian-12-amd64-*" }
+    owners      = ["136693071363"]
+    most_recent = true
+  }
+}
+build { sources = ["source.amazon-ebs.t"] }
+"#;
+    sandbox.file("t.pkr.hcl", template);
+    let first =
+        ami(sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(0).stdout.split("AMIs were").nth(1).unwrap());
+    sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(1).says(&first).says("is used by an existing AMI");
+    sandbox.run(&["build", "--local", "-force", "t.pkr.hcl"]).expect(0).says(&format!("id: {first}"));
+    let held = resources(&sandbox, "us-east-1");
+    assert_eq!(held.iter().filter(|id| id.starts_with("image ")).count(), 1, "{held:#?}");
+    assert_eq!(held.iter().filter(|id| id.starts_with("snapshot ")).count(), 1, "{held:#?}");
 }

@@ -70,8 +70,7 @@ fn json_is_one_object_a_line() {
     let sandbox = Sandbox::new();
     sandbox.file("t.pkr.hcl", NULL);
     let ran = sandbox.run(&["build", "--json", "t.pkr.hcl"]).expect(0);
-    let lines: Vec<serde_json::Value> =
-        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.len() > 4 && lines.iter().all(|line| line["v"] == 1), "{}", ran.stdout);
     assert!(ran.stdout.contains("hello 42"));
 }

@@ -12,7 +12,8 @@ fn blocks(language: &str) -> Vec<String> {
 
 #[test]
 fn readme_commands_are_commands_of_this_binary() {
-    let lines: Vec<String> = blocks("sh").iter().flat_map(|b| b.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let lines: Vec<String> =
+        blocks("sh").iter().flat_map(|b| b.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
     assert!(lines.iter().any(|line| line.contains("build --local templates/quickstart")), "{lines:#?}");
     assert!(lines.iter().any(|line| line.contains("cargo test")), "{lines:#?}");
     for line in lines.iter().filter_map(|line| line.split("kiln ").nth(1).filter(|_| !line.starts_with('#'))) {

@@ -91,3 +91,60 @@ fn the_error_cleanup_provisioner_runs_on_failure() {
     sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(1).says("mending before the end");
     assert_eq!(resources(&sandbox, "us-east-1").len(), 0);
 }
+
+#[test]
+fn debug_saves_the_key_while_the_build_runs() {
+    if !can_boot("debug_saves_the_key_while_the_build_runs") {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", TEMPLATE);
+    let mut running = sandbox.start(&["build", "--local", "-debug", "t.pkr.hcl"]);
+    running.wait_for("provisioning now");
+    let key = sandbox.path().join("ec2_t.pem");
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(std::fs::read_to_string(&key).unwrap().contains("OPENSSH PRIVATE KEY"));
+    running.signal(Signal::SIGINT);
+    running.finish().expect(1).says("Debug mode enabled. Builds will not be parallelized.").says("ec2_t.pem");
+    assert!(!key.exists(), "the key goes with the build");
+    assert_host_clean(&sandbox);
+}
+
+#[test]
+fn a_machine_that_refuses_namespaces_says_so_and_leaves_nothing() {
+    if !can_boot("a_machine_that_refuses_namespaces_says_so_and_leaves_nothing") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", TEMPLATE);
+    let kiln = sandbox.kiln();
+    let mut command = std::process::Command::new("setpriv");
+    command.arg("--bounding-set=-sys_admin").arg(kiln.get_program()).args(["build", "--local", "t.pkr.hcl"]);
+    command.env_clear().current_dir(sandbox.path());
+    command.envs(kiln.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran: crate::sandbox::Ran = command.output().unwrap().into();
+    let ran = ran.expect(1).says("namespaces are refused here");
+    assert!(ran.last_line().contains("namespaces are refused here"), "{}", ran.stdout);
+    assert_eq!(resources(&sandbox, "us-east-1").len(), 0);
+    assert_host_clean(&sandbox);
+}
+
+#[test]
+fn an_ordinary_user_is_told_the_remedy() {
+    if !can_boot("an_ordinary_user_is_told_the_remedy") {
+        return;
+    }
+    use std::os::unix::process::CommandExt as _;
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", TEMPLATE);
+    std::os::unix::fs::chown(sandbox.path(), Some(65534), Some(65534)).unwrap();
+    let binary = sandbox.path().join("kiln");
+    std::fs::copy(env!("CARGO_BIN_EXE_kiln"), &binary).unwrap();
+    let kiln = sandbox.kiln();
+    let mut command = std::process::Command::new(&binary);
+    command.args(["build", "--local", "t.pkr.hcl"]).env_clear().current_dir(sandbox.path());
+    command.envs(kiln.get_envs().filter_map(|(name, value)| Some((name, value?)))).uid(65534).gid(65534);
+    let ran: crate::sandbox::Ran = command.output().unwrap().into();
+    ran.expect(1).says("local instances need root");
+}

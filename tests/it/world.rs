@@ -16,7 +16,11 @@ pub fn resources(sandbox: &Sandbox, region: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (kind, query, element) in [
         ("key-pair", "Action=DescribeKeyPairs", "keyName"),
-        ("instance", "Action=DescribeInstances&Filter.1.Name=instance-state-name&Filter.1.Value.1=pending&Filter.1.Value.2=running&Filter.1.Value.3=stopping&Filter.1.Value.4=stopped&Filter.1.Value.5=shutting-down", "instanceId"),
+        (
+            "instance",
+            "Action=DescribeInstances&Filter.1.Name=instance-state-name&Filter.1.Value.1=pending&Filter.1.Value.2=running&Filter.1.Value.3=stopping&Filter.1.Value.4=stopped&Filter.1.Value.5=shutting-down",
+            "instanceId",
+        ),
         ("volume", "Action=DescribeVolumes", "volumeId"),
         ("image", "Action=DescribeImages&Owner.1=self", "imageId"),
         ("snapshot", "Action=DescribeSnapshots&Owner.1=self", "snapshotId"),

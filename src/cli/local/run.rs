@@ -43,7 +43,8 @@ pub async fn run(args: &Args, room: &Room<'_>) -> Result<ExitCode, String> {
 }
 
 async fn shell(args: &Args, room: &Room<'_>, ec2: &Arc<Ec2>, user: &str) -> Result<ExitCode, String> {
-    let name = format!("kiln-local-run-{}", std::process::id());
+    // Random, since tokens live on in the endpoint's state and process ids repeat.
+    let name = format!("kiln-local-run-{:032x}", rand::random::<u128>());
     let key = Keypair::generate(&name).map_err(|e| chain(&e))?;
     let public = key.public_line().map_err(|e| chain(&e))?;
     key_pair::import(ec2, &name, &public, &BTreeMap::new()).await.map_err(|e| chain(&e))?;

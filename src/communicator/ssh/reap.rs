@@ -19,7 +19,14 @@ use super::session::Session;
 const LIMIT: Duration = Duration::from_secs(8);
 
 /// `$PPID` is the connection's own server process. Its other children lead the process groups of the commands it started.
+///
+/// When the connection ends before this script starts, the script's parent is init (or a subreaper), whose children are the whole machine: so it goes
+/// on only below a process that is an SSH server and not the first of the machine. A shell's `$PPID` never changes, so a server that ends later is
+/// found to have no children.
 const END_SIBLINGS: &str = r#"
+[ "$PPID" -gt 1 ] || exit 0
+read -r server < "/proc/$PPID/comm" 2>/dev/null || exit 0
+case $server in sshd | sshd-session | dropbear | kiln) ;; *) exit 0 ;; esac
 mine=
 for stat in /proc/[0-9]*/stat; do
   read -r line < "$stat" 2>/dev/null || continue

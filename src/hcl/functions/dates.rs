@@ -166,8 +166,11 @@ fn format_date(format: &str, moment: &Moment) -> Result<String, String> {
     Ok(out)
 }
 
-/// The length of a quoted text with its quotes; two quotes in it are one that does not end it.
+/// The length of a quoted text with its quotes. Two quotes in it are one that does not end it, and so are two alone.
 fn quoted_length(text: &str) -> Option<usize> {
+    if text.starts_with("''") {
+        return Some(2);
+    }
     let mut at = 1;
     loop {
         at += text.get(at..)?.find('\'')?;
@@ -229,7 +232,8 @@ mod tests {
             ("EEE, MMM MMMM", Some("Sat, Feb February")),
             ("'it''s' ''h'h'", Some("it's '14h")),
             ("''", Some("'")),
-            ("''''", Some("'")),
+            ("''''", Some("''")),
+            ("''h''", Some("'14'")),
             ("'''", None),
             ("'open", None),
             ("ü 日", Some("ü 日")),

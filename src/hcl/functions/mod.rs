@@ -10,6 +10,7 @@ mod charsets;
 mod collections;
 mod csv;
 mod dates;
+mod doubles;
 mod encoding;
 mod environment;
 mod files;
@@ -273,3 +274,6 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
 pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.keys().copied()
 }
+
+#[cfg(test)]
+mod tests;

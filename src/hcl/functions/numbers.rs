@@ -3,6 +3,7 @@
 use num_bigint::BigUint;
 
 use super::arguments::{number, number_param, numeral, value, whole};
+use super::doubles::{self, ln};
 use super::{Call, Function, FunctionError, Param};
 use crate::hcl::number::Number;
 use crate::hcl::value::Value;
@@ -53,12 +54,12 @@ fn outermost(args: &[Value], choose: fn(&[Number]) -> Option<Number>) -> Result<
 
 /// Computed with doubles, as the language has it.
 fn log(_: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
-    double(numeral(args, 0)?.to_f64().ln() / numeral(args, 1)?.to_f64().ln())
+    double(ln(numeral(args, 0)?.to_f64()) / ln(numeral(args, 1)?.to_f64()))
 }
 
 /// Computed with doubles, as the language has it.
 fn pow(_: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
-    double(numeral(args, 0)?.to_f64().powf(numeral(args, 1)?.to_f64()))
+    double(doubles::pow(numeral(args, 0)?.to_f64(), numeral(args, 1)?.to_f64()))
 }
 
 fn double(result: f64) -> Result<Value, FunctionError> {

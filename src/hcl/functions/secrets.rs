@@ -81,7 +81,8 @@ fn consul_address(host: &dyn Host) -> String {
     if address.contains("://") {
         return address.trim_end_matches('/').into();
     }
-    let secure = set(host, "CONSUL_HTTP_SSL").is_some_and(|value| matches!(value.as_str(), "1" | "t" | "true" | "TRUE"));
+    let secure =
+        set(host, "CONSUL_HTTP_SSL").is_some_and(|value| matches!(value.as_str(), "1" | "t" | "true" | "TRUE"));
     format!("{}://{}", if secure { "https" } else { "http" }, address.trim_end_matches('/'))
 }
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(super) struct Moment {
     /// What the clock shows.
     pub(super) clock: DateTime,
-    /// Seconds that the clock is ahead of UTC, negative in the west. Whole minutes, up to 25 hours.
+    /// Seconds that the clock is ahead of UTC, negative in the west. Whole minutes, less than a day.
     pub(super) ahead: i64,
 }
 
@@ -51,8 +51,6 @@ impl Moment {
 }
 
 /// Reads `2024-02-03T04:05:06.789+02:00`; an error says what is wrong with it.
-///
-/// As Go reads it: the hour may have one digit, the fraction may follow a comma.
 pub(super) fn parse(text: &str, separators: &[char]) -> Result<Moment, String> {
     read(text, separators).ok_or_else(|| {
         format!("{text:?} is no time of the form 2024-02-03T04:05:06Z (a zone such as +02:00 may stand for the Z)")
@@ -64,7 +62,7 @@ fn read(text: &str, separators: &[char]) -> Option<Moment> {
     let (month, rest) = digits(rest.strip_prefix('-')?, 2)?;
     let (day, rest) = digits(rest.strip_prefix('-')?, 2)?;
     let rest = rest.strip_prefix(separators)?;
-    let (hour, rest) = digits(rest, 2).or_else(|| digits(rest, 1))?;
+    let (hour, rest) = digits(rest, 2)?;
     let (minute, rest) = digits(rest.strip_prefix(':')?, 2)?;
     let (second, rest) = digits(rest.strip_prefix(':')?, 2)?;
     let (nanosecond, rest) = fraction(rest);
@@ -90,7 +88,7 @@ fn digits(text: &str, count: usize) -> Option<(i64, &str)> {
 
 /// Nanoseconds, if a fraction is in front.
 fn fraction(text: &str) -> (i32, &str) {
-    let Some(inner) = text.strip_prefix(['.', ',']) else { return (0, text) };
+    let Some(inner) = text.strip_prefix('.') else { return (0, text) };
     let length = inner.find(|c: char| !c.is_ascii_digit()).unwrap_or(inner.len());
     if length == 0 {
         return (0, text);
@@ -111,8 +109,7 @@ fn zone(text: &str) -> Option<i64> {
     };
     let (hours, rest) = digits(rest, 2)?;
     let (minutes, rest) = digits(rest.strip_prefix(':')?, 2)?;
-    // Some write a whole day or a whole hour like this.
-    (rest.is_empty() && hours <= 24 && minutes <= 60).then_some(sign * (hours * 3600 + minutes * 60))
+    (rest.is_empty() && hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
 #[cfg(test)]
@@ -125,7 +122,9 @@ mod tests {
             ("2024-02-03T04:05:06Z", Some(1_706_933_106)),
             ("2024-02-03T04:05:06.789+05:30", Some(1_706_913_306)),
             ("1969-12-31T23:59:59.5Z", Some(-1)),
-            ("2024-02-03T4:05:06Z", Some(1_706_933_106)),
+            ("2024-02-03T4:05:06Z", None),
+            ("2024-02-03T04:05:06,5Z", None),
+            ("2024-02-03T04:05:06+24:00", None),
             ("2024-02-03t04:05:06Z", None),
             ("2024-02-30T04:05:06Z", None),
             ("2024-02-03T24:05:06Z", None),

@@ -17,7 +17,7 @@ use crate::artifact::Artifact;
 use crate::aws::release;
 use crate::engine::Cause;
 use crate::engine::ledger::Claim;
-use crate::engine::mode::Force;
+use crate::engine::mode::{Force, OnError, Pauses};
 use crate::engine::step::{Cx, StepError};
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
@@ -30,6 +30,7 @@ use super::options::take;
 use super::{Confirm, Hook, Kind, Prepared, Source, World};
 
 use options::Options;
+use steps::key_pair::debug_file;
 
 /// The kind.
 pub const KIND: Kind = Kind {
@@ -86,6 +87,8 @@ fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Sour
     if prepared.force == Force::Yes {
         options.force_deregister = true;
     }
+    let secrets = access.secrets().into_iter().chain(communicator.secrets());
+    secrets.for_each(|text| prepared.secrets.register(&text));
     let name = prepared.name.to_owned();
     let source = AmazonEbs { name, access, communicator, options };
     let problems = source.problems();
@@ -95,10 +98,24 @@ fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Sour
     if all.has_errors() { Err(all) } else { Ok(Box::new(source)) }
 }
 
+/// Whether the machine stays for somebody to look at, who then needs the key.
+fn is_left_as_it_is<T>(cx: &Cx, result: &Result<T, StepError>) -> bool {
+    match result {
+        Ok(_) => false,
+        Err(StepError::Aborted(_)) => true,
+        Err(_) => matches!(cx.mode.on_error, OnError::Abort | OnError::RunCleanupProvisioner),
+    }
+}
+
 #[async_trait(?Send)]
 impl Source for AmazonEbs {
     async fn build(&self, cx: &Cx, world: &World, hook: &dyn Hook) -> Result<Option<Artifact>, StepError> {
-        bake::bake(self, cx, world, hook).await
+        let result = bake::bake(self, cx, world, hook).await;
+        if cx.mode.pauses == Pauses::AfterSteps && !is_left_as_it_is(cx, &result) {
+            // Who removed it himself has done what was wanted.
+            let _ = std::fs::remove_file(debug_file(&self.name));
+        }
+        result
     }
 
     async fn release(&self, cx: &Cx, world: &World, claim: &Claim, confirm: Confirm) -> Result<(), Cause> {

@@ -99,6 +99,12 @@ impl CommunicatorOptions {
         self.communicator.as_deref() == Some("none")
     }
 
+    /// Texts to mask in output.
+    pub fn secrets(&self) -> Vec<String> {
+        let passwords = [&self.ssh_password, &self.ssh_bastion_password, &self.ssh_proxy_password];
+        passwords.into_iter().flatten().cloned().collect()
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         self.ssh_port.filter(|port| *port != 0).unwrap_or(22)

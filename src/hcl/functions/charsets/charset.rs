@@ -37,12 +37,31 @@ pub(super) enum Mark {
 const ASCII: [&str; 6] = ["us-ascii", "ascii", "us", "iso646-us", "ansi_x3.4-1968", "csascii"];
 const LATIN1: [&str; 8] =
     ["iso-8859-1", "iso_8859-1", "iso_8859-1:1987", "iso-ir-100", "latin1", "l1", "ibm819", "csisolatin1"];
-const LATIN5: [&str; 7] =
-    ["iso-8859-9", "iso_8859-9", "iso_8859-9:1989", "iso-ir-148", "latin5", "l5", "csisolatin5"];
+const LATIN5: [&str; 7] = ["iso-8859-9", "iso_8859-9", "iso_8859-9:1989", "iso-ir-148", "latin5", "l5", "csisolatin5"];
+
+/// Names of the other sets that are registered; the Web has more names, and means larger sets by some of them.
+#[rustfmt::skip]
+const REGISTERED: [&str; 94] = [
+    "utf-8",
+    "ibm866", "cp866", "866", "csibm866",
+    "iso-8859-2", "iso_8859-2", "iso_8859-2:1987", "iso-ir-101", "latin2", "l2", "csisolatin2",
+    "iso-8859-3", "iso_8859-3", "iso_8859-3:1988", "iso-ir-109", "latin3", "l3", "csisolatin3",
+    "iso-8859-4", "iso_8859-4", "iso_8859-4:1988", "iso-ir-110", "latin4", "l4", "csisolatin4",
+    "iso-8859-5", "iso_8859-5", "iso_8859-5:1988", "iso-ir-144", "cyrillic", "csisolatincyrillic",
+    "iso-8859-6", "iso_8859-6", "iso_8859-6:1987", "iso-ir-127", "arabic", "csisolatinarabic", "iso-8859-6-e",
+    "iso-8859-6-i", "iso-8859-7", "iso_8859-7", "iso_8859-7:1987", "iso-ir-126", "greek", "greek8", "csisolatingreek",
+    "iso-8859-8", "iso_8859-8", "iso_8859-8:1988", "iso-ir-138", "hebrew", "csisolatinhebrew", "iso-8859-8-e",
+    "iso-8859-8-i", "iso-8859-10", "iso-ir-157", "l6", "latin6", "csisolatin6",
+    "iso-8859-13", "iso-8859-14", "iso-8859-15", "iso_8859-15", "iso-8859-16",
+    "koi8-r", "cskoi8r", "koi8-u", "macintosh", "mac", "csmacintosh",
+    "windows-874", "windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255",
+    "windows-1256", "windows-1257", "windows-1258",
+    "big5", "csbig5", "euc-jp", "cseucpkdfmtjapanese", "euc-kr", "cseuckr", "gb18030", "gbk",
+    "iso-2022-jp", "csiso2022jp", "shift_jis", "ms_kanji", "csshiftjis",
+];
 
 /// What ISO-8859-9 has in other places than ISO-8859-1.
-const TURKISH: [(u8, char); 6] =
-    [(0xd0, 'Ğ'), (0xdd, 'İ'), (0xde, 'Ş'), (0xf0, 'ğ'), (0xfd, 'ı'), (0xfe, 'ş')];
+const TURKISH: [(u8, char); 6] = [(0xd0, 'Ğ'), (0xdd, 'İ'), (0xde, 'Ş'), (0xf0, 'ğ'), (0xfd, 'ı'), (0xfe, 'ş')];
 
 impl Charset {
     /// The set of a name, in capitals or small letters.
@@ -69,9 +88,8 @@ impl Charset {
         if let Some((_, page)) = CODE_PAGES.iter().find(|(known, _)| *known == number.trim_start_matches('0')) {
             return Some(Self::CodePage(page));
         }
-        // The labels of the Web may have blanks around them, which are no part of a name here.
-        let trimmed = name.trim() == name;
-        Encoding::for_label_no_replacement(name.as_bytes()).filter(|_| trimmed).map(Self::Web)
+        let registered = REGISTERED.contains(&name.as_str());
+        Encoding::for_label_no_replacement(name.as_bytes()).filter(|_| registered).map(Self::Web)
     }
 
     /// The bytes of a text; none if it has characters that the set does not have.
@@ -90,7 +108,8 @@ impl Charset {
             Self::CodePage(page) => text.chars().map(|c| page_byte(page, c)).collect(),
             Self::Web(encoding) => {
                 let (bytes, used, replaced) = encoding.encode(text);
-                (!replaced && used == *encoding).then(|| bytes.into_owned())
+                let same = !replaced && used == *encoding && !is_gap(encoding, text);
+                same.then(|| bytes.into_owned())
             }
         }
     }
@@ -114,10 +133,16 @@ impl Charset {
             }
             Self::CodePage(page) => bytes.iter().map(|byte| page_char(page, *byte)).collect(),
             Self::Web(encoding) => {
-                encoding.decode_without_bom_handling_and_without_replacement(bytes).map(|text| text.into_owned())
+                let text = encoding.decode_without_bom_handling_and_without_replacement(bytes)?;
+                (!is_gap(encoding, &text)).then(|| text.into_owned())
             }
         }
     }
+}
+
+/// Whether text has what the Web puts in the gaps of the Windows sets: control characters that they do not have.
+fn is_gap(encoding: &'static Encoding, text: &str) -> bool {
+    encoding.name().starts_with("windows-") && text.contains(|c| ('\u{80}'..='\u{9f}').contains(&c))
 }
 
 impl Order {
@@ -186,13 +211,19 @@ mod tests {
 
     #[test]
     fn what_a_set_does_not_have() {
-        for (name, text) in [("ISO-8859-1", "€"), ("us-ascii", "é"), ("ISO-8859-9", "ð"), ("Shift_JIS", "😀")] {
+        for (name, text) in [
+            ("windows-1252", "\u{81}"),
+            ("ISO-8859-1", "€"),
+            ("us-ascii", "é"),
+            ("ISO-8859-9", "ð"),
+            ("Shift_JIS", "😀"),
+        ] {
             assert_eq!(Charset::named(name).unwrap().encode(text), None, "{name}");
         }
         for (name, bytes) in [("UTF-8", &[0xff_u8][..]), ("UTF-16", &[0xd8, 0]), ("UTF-16", &[1]), ("us", &[0x80])] {
             assert_eq!(Charset::named(name).unwrap().decode(bytes), None, "{name}");
         }
-        for name in ["", "nope", " utf-8", "utf-32", "iso-2022-kr"] {
+        for name in ["", "nope", " utf-8", "utf-32", "iso-2022-kr", "utf8", "cp1252", "gb2312"] {
             assert!(Charset::named(name).is_none(), "{name}");
         }
     }

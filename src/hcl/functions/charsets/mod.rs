@@ -26,16 +26,16 @@ fn charset(args: &[Value], at: usize) -> Result<Charset, FunctionError> {
 
 fn textencodebase64(_: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
     let (text, charset) = (text(args, 0)?, charset(args, 1)?);
-    let bytes = charset.encode(text).ok_or_else(|| {
-        FunctionError::argument(0, "the text has characters that this character set does not have")
-    })?;
+    let bytes = charset
+        .encode(text)
+        .ok_or_else(|| FunctionError::argument(0, "the text has characters that this character set does not have"))?;
     Ok(Value::string(STANDARD.encode(bytes)))
 }
 
 fn textdecodebase64(_: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
     let bytes = from_base64(text(args, 0)?).map_err(|message| FunctionError::argument(0, message))?;
-    let text = charset(args, 1)?.decode(&bytes).ok_or_else(|| {
-        FunctionError::argument(0, "the decoded bytes stand for no text in this character set")
-    })?;
+    let text = charset(args, 1)?
+        .decode(&bytes)
+        .ok_or_else(|| FunctionError::argument(0, "the decoded bytes stand for no text in this character set"))?;
     Ok(Value::string(text))
 }

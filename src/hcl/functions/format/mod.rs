@@ -11,8 +11,7 @@ use crate::hcl::value::{Data, Value};
 use pattern::{Part, parse};
 
 /// An argument of a pattern. Null is taken because `%v` can show it.
-const ARGUMENT: Param =
-    Param { name: "args", ty: super::arguments::any, nulls: Nulls::Taken, unknowns: Unknowns::Any };
+const ARGUMENT: Param = Param { name: "args", ty: super::arguments::any, nulls: Nulls::Taken, unknowns: Unknowns::Any };
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("format", &[text_param("format")], string, format).with_variadic(ARGUMENT),

@@ -78,13 +78,15 @@ impl Pattern {
         Type::tuple(vec![Type::String; self.names.len()])
     }
 
-    /// The number of a group by what a replacement calls it.
-    fn group(&self, name: &str) -> Option<usize> {
+    /// What a replacement means by a number or a name: of several groups of one name, the first that took part.
+    fn group<'t>(&self, name: &str, captures: &Captures<'t>) -> Option<&'t str> {
         if name.bytes().all(|byte| byte.is_ascii_digit()) {
             let leading_zero = name.len() > 1 && name.starts_with('0');
-            return if leading_zero { None } else { name.parse().ok() };
+            let number = name.parse().ok().filter(|_| !leading_zero)?;
+            return Some(captures.get(number)?.as_str());
         }
-        Some(self.names.iter().position(|known| known.as_deref() == Some(name))? + 1)
+        let groups = self.names.iter().zip(1..).filter(|(known, _)| known.as_deref() == Some(name));
+        groups.filter_map(|(_, number)| captures.get(number)).map(|group| group.as_str()).next()
     }
 }
 
@@ -123,8 +125,7 @@ fn expand(pattern: &Pattern, mut replacement: &str, captures: &Captures<'_>, out
             out.push('$');
             replacement = rest;
         } else if let Some((name, rest)) = reference(replacement) {
-            let group = pattern.group(name).and_then(|group| captures.get(group));
-            out.push_str(group.map_or("", |group| group.as_str()));
+            out.push_str(pattern.group(name, captures).unwrap_or_default());
             replacement = rest;
         } else {
             out.push('$');

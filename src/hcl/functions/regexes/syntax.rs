@@ -148,7 +148,8 @@ impl<'p> Translator<'p> {
             }
             Some(after) => match named(after)? {
                 Some((name, rest)) => {
-                    self.name(name)?;
+                    self.names.push(Some(name.to_owned()));
+                    self.out.push('(');
                     self.rest = rest;
                     Previous::Nothing
                 }
@@ -159,15 +160,6 @@ impl<'p> Translator<'p> {
         Ok(())
     }
 
-    fn name(&mut self, name: &str) -> Step {
-        if self.names.iter().any(|known| known.as_deref() == Some(name)) {
-            return Err(format!("two groups have the name `{name}`"));
-        }
-        self.names.push(Some(name.to_owned()));
-        self.out.push('(');
-        Ok(())
-    }
-
     /// `(?i)` for all that follows, or `(?i:` for a group.
     fn flags(&mut self, after: &'p str) -> Step {
         let length = after.find([')', ':']).ok_or("`(?` is not closed")?;
@@ -175,7 +167,9 @@ impl<'p> Translator<'p> {
         let (on, off) = flags.split_once('-').unwrap_or((flags, ""));
         let known = |flags: &str| flags.chars().all(|flag| matches!(flag, 'i' | 'm' | 's' | 'U'));
         if !known(on) || !known(off) || (flags.contains('-') && off.is_empty()) {
-            return Err(format!("`(?{flags}` is not known; there is no looking ahead or behind, and only flags i, m, s, U"));
+            return Err(format!(
+                "`(?{flags}` is not known; there is no looking ahead or behind, and only flags i, m, s, U"
+            ));
         }
         let group = rest.starts_with(':');
         self.rest = &after[length + 1..];

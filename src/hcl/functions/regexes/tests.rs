@@ -20,6 +20,7 @@ fn replacements() {
         ("ab", "(?P<n>a)", "<$n>", "<a>b"),
         ("a", "a", "$$ $ ${ ${a-b} $", "$ $ ${ ${a-b} $"),
         ("a", "(a)", "$01|$2|$9999999999", "||"),
+        ("ab", "(?P<n>x)|(?P<n>a)", "<$n>", "<a>b"),
         ("baac", "a*", "-", "-b-c-"),
     ];
     for (text, pattern, replacement, want) in cases {
@@ -63,7 +64,7 @@ fn syntax_is_that_of_re2() {
         (r"\101\x42\x{43}", "ABC", Some("ABC")),
         (r"(a)\1", "", None),
         (r"(?P<1a>b)", "b", Some("b")),
-        (r"(?P<a>b)(?P<a>c)", "", None),
+        (r"(?P<a>b)(?P<a>c)", "bc", Some("bc")),
         (r"(?<x>b)", "b", Some("b")),
         (r"a(?=b)", "", None),
         (r"(?x) a", "", None),

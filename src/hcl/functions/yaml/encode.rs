@@ -191,10 +191,7 @@ impl Emitter {
         match breaks {
             0 => self.mark("-", Before::Anything),
             1 if text.chars().count() > 1 => {}
-            _ => {
-                self.mark("+", Before::Anything);
-                self.open_ended = true;
-            }
+            _ => self.mark("+", Before::Anything),
         }
         self.put('\n');
         (self.at_blank, self.at_indent) = (true, true);
@@ -281,8 +278,8 @@ mod tests {
             ("", "\"\"\n"),
             ("a\nb", "|-\n  a\n  b\n"),
             ("a\nb\n", "|\n  a\n  b\n"),
-            ("a\n\n", "|+\n  a\n\n...\n"),
-            ("\n", "|2+\n\n...\n"),
+            ("a\n\n", "|+\n  a\n\n"),
+            ("\n", "|2+\n\n"),
             (" a\nb", "|2-\n   a\n  b\n"),
             ("a \nb", "\"a \\nb\"\n"),
             ("a\tb\n", "\"a\\tb\\n\"\n"),

@@ -28,10 +28,15 @@ pub(super) fn is_plain(style: ScalarStyle) -> bool {
 pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
     let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
     let Some(tag) = tag else {
-        return if quoted { Ok(Value::string(text)) } else { untagged(text) };
+        return if is_plain(style) { untagged(text) } else { Ok(Value::string(text)) };
     };
     let mismatch = || format!("{text:?} is not what its tag {} says", tag.original());
     let kind = tag.suffix_in_namespace("tag:yaml.org,2002:");
+    let guessed = matches!(kind.as_deref(), Some("null" | "bool" | "int" | "float" | "timestamp"));
+    if quoted && guessed && may_be_special(text) {
+        // Quotes win over these tags, as they always did.
+        return Ok(Value::string(text));
+    }
     match kind.as_deref() {
         Some("str") => Ok(Value::string(text)),
         Some("null") => Ok(Value::null(Type::Dynamic)),
@@ -42,12 +47,16 @@ pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Resu
         }
         Some("timestamp") => time(text).map(Value::string).ok_or_else(mismatch),
         // There is no type for bytes: they stay base64.
-        Some("binary") => STANDARD
-            .decode(text.replace(['\n', '\r'], ""))
-            .map(|_| Value::string(text))
-            .map_err(|_| mismatch()),
+        Some("binary") => {
+            STANDARD.decode(text.replace(['\n', '\r'], "")).map(|_| Value::string(text)).map_err(|_| mismatch())
+        }
         _ => Err(format!("the tag {} is not supported", tag.original())),
     }
+}
+
+/// Whether text begins as what is not text does.
+fn may_be_special(text: &str) -> bool {
+    text.chars().next().is_none_or(|c| c.is_ascii_digit() || "+-.yYnNtTfFoO~".contains(c))
 }
 
 fn untagged(text: &str) -> Result<Value, String> {
@@ -134,6 +143,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn marked_scalars() {
+        for style in [ScalarStyle::SingleQuoted, ScalarStyle::DoubleQuoted, ScalarStyle::Literal, ScalarStyle::Folded] {
+            assert_eq!(resolve("1", style, None).unwrap(), Value::string("1"));
+        }
+    }
+
+    #[test]
     fn plain_scalars() {
         let cases = [
             ("1", "1"),
@@ -165,6 +181,5 @@ mod tests {
             assert_eq!(format!("{value:?}"), want, "{text}");
         }
         assert!(resolve(".nan", ScalarStyle::Plain, None).is_err());
-        assert_eq!(resolve("1", ScalarStyle::DoubleQuoted, None).unwrap(), Value::string("1"));
     }
 }

@@ -61,13 +61,13 @@ async fn make(bake: &Bake<'_>, tags: &BuildTags, name: String) -> Result<Key, Ca
     Ok(Key { name: Some(name), pair: Some(pair), claim: Some(claim) })
 }
 
-/// The file that `-debug` leaves the key in while the build runs.
-pub fn debug_file(bake: &Bake<'_>) -> PathBuf {
-    PathBuf::from(format!("ec2_{}.pem", bake.source.name))
+/// The file that `-debug` leaves the key in while a build of the source of that name runs.
+pub fn debug_file(name: &str) -> PathBuf {
+    PathBuf::from(format!("ec2_{name}.pem"))
 }
 
 fn save_for_debug(bake: &Bake<'_>, pair: &Keypair) -> Result<(), Cause> {
-    let path = debug_file(bake);
+    let path = debug_file(&bake.source.name);
     bake.cx.events.say(format!("Saving key for debug purposes: {}", path.display()));
     let mut options = std::fs::OpenOptions::new();
     // An older file may be readable by others; a new one never is, not even for a moment.

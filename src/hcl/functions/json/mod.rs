@@ -1,10 +1,11 @@
 //! JSON as text, written compactly.
 
+mod decode;
+
 use std::fmt::Write;
 
 use super::arguments::{any, string, text, text_param, value};
 use super::{Call, Function, FunctionError, Nulls, Param, Unknowns};
-use crate::hcl::json::from_json;
 use crate::hcl::value::{Data, Value};
 
 /// What is encoded may be null.
@@ -20,9 +21,7 @@ fn jsonencode(_: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
 }
 
 fn jsondecode(_: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
-    let json = serde_json::from_str(text(args, 0)?)
-        .map_err(|error| FunctionError::argument(0, format!("this is no JSON: {error}")))?;
-    Ok(from_json(&json))
+    decode::decode(text(args, 0)?).map_err(|message| FunctionError::argument(0, message))
 }
 
 /// The JSON text of a value, with what HTML would take for markup escaped; an error names what JSON cannot hold.
