@@ -1,3 +1,5 @@
+//! Tests of the format functions.
+
 use super::*;
 use crate::hcl::number::Number;
 

@@ -1,3 +1,5 @@
+//! Tests of the regular expressions.
+
 use super::*;
 
 fn replaced(text: &str, pattern: &str, replacement: &str) -> String {
