@@ -36,7 +36,7 @@ pub async fn run(args: Args, settings: &Settings) -> ExitCode {
     load::print(&reporter, &read.diagnostics, &read.sources);
     let code = match (&read.plan, read.diagnostics.has_errors()) {
         (Some(plan), false) => {
-            reporter.print(text(&plan.overview));
+            reporter.print_raw(text(&plan.overview));
             ExitCode::SUCCESS
         }
         _ => ExitCode::from(exit::FAILURE),

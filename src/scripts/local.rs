@@ -130,8 +130,7 @@ impl Options {
             None | Some("") => String::new(),
             Some(ending) => format!(".{ending}"),
         };
-        let file =
-            tempfile::Builder::new().prefix("packer-shell").suffix(&ending).tempfile().map_err(Failure::Write)?;
+        let file = temporary(&ending).map_err(Failure::Write)?;
         let path = file.into_temp_path();
         std::fs::write(&path, inline_text(inline, Some(shebang))).map_err(Failure::Write)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).map_err(Failure::Write)?;
@@ -168,6 +167,17 @@ impl Options {
         command.args(&parts[1..]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         Ok(command)
+    }
+}
+
+/// A file named as Packer names it, with a number that no other file has.
+fn temporary(ending: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    loop {
+        let prefix = format!("packer-shell{}", rand::random::<u32>());
+        match tempfile::Builder::new().prefix(&prefix).rand_bytes(0).suffix(ending).tempfile() {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            result => return result,
+        }
     }
 }
 

@@ -162,7 +162,7 @@ impl Loading {
         if self.inputs.mode == Mode::Full {
             variables::check(&self.variables, &self.world.host, &mut self.diagnostics);
         }
-        self.world.variables = variables::values(&self.variables);
+        self.world.variables = Arc::new(variables::values(&self.variables));
         self.graph = Graph::new(&self.locals, &self.data);
         let (order, problems) = self.graph.order();
         if problems.has_errors() {
@@ -216,7 +216,7 @@ impl Loading {
         match keep(evaluate(&local.expr, &scope), &mut self.diagnostics) {
             Some(value) => {
                 let value = if local.sensitive { value.sensitive() } else { value };
-                self.world.locals.insert(name.to_owned(), value);
+                Arc::make_mut(&mut self.world.locals).insert(name.to_owned(), value);
             }
             None => self.failed(&Node::Local(name.to_owned())),
         }
@@ -258,7 +258,7 @@ impl Loading {
 
     fn set_unknown(&mut self, node: &Node, ty: Type) {
         match node {
-            Node::Local(name) => _ = self.world.locals.insert(name.clone(), Value::unknown(ty)),
+            Node::Local(name) => _ = Arc::make_mut(&mut self.world.locals).insert(name.clone(), Value::unknown(ty)),
             Node::Data(kind, name) => {
                 let names = self.world.data.entry(kind.clone()).or_default();
                 names.insert(name.clone(), Value::unknown(ty));
@@ -304,8 +304,8 @@ impl Loading {
             self.diagnostics.push(Diagnostic::error("Missing build block", detail));
         }
         let overview = Overview {
-            variables: self.world.variables.clone().into_iter().collect(),
-            locals: self.world.locals.clone().into_iter().collect(),
+            variables: (*self.world.variables).clone().into_iter().collect(),
+            locals: (*self.world.locals).clone().into_iter().collect(),
             builds: read.iter().map(builds::BuildBlock::overview).collect(),
         };
         let assembled = builds::assemble(&read, &context, &selection, &mut self.diagnostics);

@@ -11,7 +11,7 @@ use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
 use crate::hcl::eval::{Scope, evaluate};
 use crate::hcl::functions::{Allowed, Host, PathKind};
 use crate::hcl::types::Type;
-use crate::hcl::value::Value;
+use crate::hcl::value::{Data, Value};
 
 /// The functions of all expressions but variable defaults: `env` is only for those.
 pub(super) static ALL_BUT_ENV: LazyLock<Allowed> = LazyLock::new(|| Allowed::Except(vec!["env"]));
@@ -31,8 +31,10 @@ pub(super) enum Health {
 /// What is known of the names.
 pub(super) struct World {
     pub host: Arc<dyn Host>,
-    pub variables: Names,
-    pub locals: Names,
+    /// Shared with every scope that is made, so that a thousand locals are not copied for each of a thousand.
+    pub variables: Arc<Names>,
+    /// Likewise.
+    pub locals: Arc<Names>,
     /// By type, then by name.
     pub data: BTreeMap<String, Names>,
     pub path: Value,
@@ -55,8 +57,8 @@ impl World {
         );
         Self {
             host,
-            variables: Names::new(),
-            locals: Names::new(),
+            variables: Arc::default(),
+            locals: Arc::default(),
             data: BTreeMap::new(),
             path,
             packer,
@@ -68,8 +70,8 @@ impl World {
     pub fn names(&self) -> Names {
         let data = self.data.iter().map(|(kind, names)| (kind.clone(), Value::object(names.clone()))).collect();
         [
-            ("var".into(), Value::object(self.variables.clone())),
-            ("local".into(), Value::object(self.locals.clone())),
+            ("var".into(), Data::Object(Arc::clone(&self.variables)).into()),
+            ("local".into(), Data::Object(Arc::clone(&self.locals)).into()),
             ("data".into(), Value::object(data)),
             ("path".into(), self.path.clone()),
             ("packer".into(), self.packer.clone()),

@@ -11,6 +11,8 @@ use russh::keys::{Algorithm, HashAlg, PrivateKey};
 
 pub use russh::keys::PublicKey;
 
+use russh::keys::ssh_key::private::RsaKeypair;
+
 use crate::secret::Secret;
 
 /// Why a key or certificate cannot be used.
@@ -33,6 +35,9 @@ pub enum KeyError {
     Generate(String),
 }
 
+/// Length of RSA keys, the one that EC2 itself makes.
+const RSA_BITS: usize = 2048;
+
 /// A private key with its public half. Cheap to clone; never formats the private half.
 #[derive(Clone)]
 pub struct Keypair(Arc<PrivateKey>);
@@ -47,7 +52,16 @@ impl Keypair {
     /// Makes an Ed25519 key from the system's random numbers.
     pub fn generate(comment: &str) -> Result<Self, KeyError> {
         let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519);
-        let mut key = key.map_err(|e| KeyError::Generate(e.to_string()))?;
+        Self::named(key.map_err(|e| KeyError::Generate(e.to_string()))?, comment)
+    }
+
+    /// Makes an RSA key, for guests that know no other. It takes some tenths of a second, so call it where blocking is allowed.
+    pub fn generate_rsa(comment: &str) -> Result<Self, KeyError> {
+        let key = RsaKeypair::random(&mut russh::keys::key::safe_rng(), RSA_BITS);
+        Self::named(key.map_err(|e| KeyError::Generate(e.to_string()))?.into(), comment)
+    }
+
+    fn named(mut key: PrivateKey, comment: &str) -> Result<Self, KeyError> {
         key.set_comment(comment);
         Ok(Self(Arc::new(key)))
     }
@@ -163,6 +177,13 @@ mod tests {
         let made = Command::new("ssh-keygen").args(["-q", "-f"]).arg(&path).args(arguments).status().ok()?;
         assert!(made.success());
         std::fs::read_to_string(path).ok()
+    }
+
+    #[test]
+    fn rsa_keys_are_made_too() {
+        let key = Keypair::generate_rsa("c").unwrap();
+        assert!(key.public_line().unwrap().starts_with("ssh-rsa "));
+        assert_eq!(Keypair::parse(key.to_openssh().unwrap().reveal()).unwrap().fingerprint(), key.fingerprint());
     }
 
     #[test]

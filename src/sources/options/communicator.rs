@@ -38,7 +38,7 @@ pub struct CommunicatorOptions {
     pub ssh_keypair_name: Option<String>,
     /// Name of the temporary key pair.
     pub temporary_key_pair_name: Option<String>,
-    /// Type of the temporary key pair. Kiln always makes an `ed25519` key; `rsa` is taken for RSA-only guests.
+    /// Type of the temporary key pair: `ed25519` (default) or `rsa`, for guests that know no other.
     pub temporary_key_pair_type: Option<String>,
     /// Gives commands a terminal.
     pub ssh_pty: bool,

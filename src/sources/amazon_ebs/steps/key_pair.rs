@@ -50,7 +50,7 @@ pub async fn import(bake: &Bake<'_>, tags: &BuildTags) -> Result<Key, Cause> {
 
 async fn make(bake: &Bake<'_>, tags: &BuildTags, name: String) -> Result<Key, Cause> {
     bake.cx.events.say(format!("Creating temporary keypair: {name}"));
-    let pair = Keypair::generate(&name)?;
+    let pair = generate(bake, &name).await?;
     let public = pair.public_line()?;
     let intent = bake.intent(release::KEY_PAIR, Keep::Never, &name);
     let call = async { key_pair::import(&bake.ec2, &name, &public, &tags.run).await.map(|id| (id, ())) };
@@ -59,6 +59,15 @@ async fn make(bake: &Bake<'_>, tags: &BuildTags, name: String) -> Result<Key, Ca
         save_for_debug(bake, &pair)?;
     }
     Ok(Key { name: Some(name), pair: Some(pair), claim: Some(claim) })
+}
+
+/// Ed25519 unless the template asks for RSA.
+async fn generate(bake: &Bake<'_>, name: &str) -> Result<Keypair, Cause> {
+    if bake.source.communicator.temporary_key_pair_type.as_deref() != Some("rsa") {
+        return Ok(Keypair::generate(name)?);
+    }
+    let name = name.to_owned();
+    Ok(tokio::task::spawn_blocking(move || Keypair::generate_rsa(&name)).await??)
 }
 
 /// The file that `-debug` leaves the key in while a build of the source of that name runs.
