@@ -29,6 +29,9 @@ pub enum Kind {
     NoReply,
 }
 
+/// What to do when no credentials are found. The SDK's own chain of causes says the same in six lines.
+const NO_CREDENTIALS: &str = "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`; to rehearse without an account use --local";
+
 /// A failed call.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{call}{}{subject}: {message}", if subject.is_empty() { "" } else { " " })]
@@ -67,6 +70,7 @@ impl Error {
         let message = match (code.as_deref(), error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
+            _ if kind == Kind::Denied => NO_CREDENTIALS.to_owned(),
             _ => deepest(error),
         };
         Self { call, subject: subject.to_owned(), kind, code, message }

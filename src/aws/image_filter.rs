@@ -45,7 +45,15 @@ pub enum Deprecated {
 pub async fn find(ec2: &Ec2, wanted: &Wanted) -> Result<Image, Error> {
     let mut images = repeat(async || describe(ec2, wanted).await).await?;
     match images.len() {
-        0 => Err(error(wanted, Kind::NotFound, format!("No AMI was found matching filters: {}", text(wanted)))),
+        0 => Err(error(
+            wanted,
+            Kind::NotFound,
+            format!(
+                "No AMI was found matching filters: {} (check them, the owners, and that {} is the right region)",
+                text(wanted),
+                ec2.region
+            ),
+        )),
         1 => Ok(images.remove(0)),
         _ if wanted.several == Several::Newest => {
             newest(images).ok_or_else(|| error(wanted, Kind::NotFound, "the images found have no creation date".into()))

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::engine::chain;
-use crate::engine::journal::Journal;
+use crate::engine::journal::{Journal, Opened};
 use crate::engine::ledger::{Entry, Outcome, Verdict};
 use crate::event::{Events, Leftover};
 use crate::report::{self, Reporter};
@@ -60,9 +60,24 @@ fn describe(left: &Leftover) -> String {
 }
 
 async fn clean(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -> Result<Vec<Leftover>, String> {
-    let unfinished = unfinished(args, &settings.state, reporter)?;
-    if unfinished.is_empty() {
+    let Found { unfinished, alive, damaged } = unfinished(args, &settings.state, reporter)?;
+    if unfinished.is_empty() && alive + damaged == 0 {
         reporter.print("Nothing is left of any run.");
+    }
+    let left = clean_all(args, settings, reporter, &unfinished).await?;
+    match damaged {
+        0 => Ok(left),
+        n => Err(format!("{n} journal(s) are damaged, so what they hold may not be all: see the warnings above")),
+    }
+}
+
+async fn clean_all(
+    args: &Args,
+    settings: &Settings,
+    reporter: &Arc<Reporter>,
+    unfinished: &[Unfinished],
+) -> Result<Vec<Leftover>, String> {
+    if unfinished.is_empty() {
         return Ok(Vec::new());
     }
     if args.dry_run {
@@ -71,12 +86,12 @@ async fn clean(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -> Re
     }
     let (canceller, cancel) = crate::engine::cancel::Canceller::new();
     interrupt::listen(canceller, reporter.clone()).map_err(|e| format!("listen for signals: {e}"))?;
-    let local = local(&unfinished, settings, reporter).await?;
+    let local = local(unfinished, settings, reporter).await?;
     let worlds = Worlds {
         aws: World::default(),
         local: local.iter().map(|local| (local.endpoint().directory, World::new(Some(local.endpoint())))).collect(),
     };
-    let left = cancel.guard(sweep_all(&unfinished, &worlds, reporter)).await;
+    let left = cancel.guard(sweep_all(unfinished, &worlds, reporter)).await;
     if let Some(local) = local {
         local.stop().await;
     }
@@ -102,15 +117,19 @@ async fn sweep_all(
     Ok(left)
 }
 
-/// Local EC2 is started when a run rehearsed on it.
+/// Local EC2 is started when a run rehearsed on it, and its state is where it was: an empty one would know of nothing and take that for gone.
 async fn local(
     unfinished: &[Unfinished],
     settings: &Settings,
     reporter: &Arc<Reporter>,
 ) -> Result<Option<Local>, String> {
     let needed = |one: &Unfinished| {
-        one.journal.ledger().owed(None, Verdict::Failure).iter().any(|claim| !claim.intent.place.local.is_empty())
+        let here = settings.data.display().to_string();
+        one.journal.ledger().owed(None, Verdict::Failure).iter().any(|claim| claim.intent.place.local == here)
     };
+    if !local_ec2::state_directory(&settings.data).exists() {
+        return Ok(None);
+    }
     if unfinished.iter().any(needed) {
         return local_ec2::start(settings, "instant", reporter).await.map(Some);
     }
@@ -120,41 +139,56 @@ async fn local(
 fn show(unfinished: &Unfinished, reporter: &Reporter) {
     reporter.print(format!("Run {}:", unfinished.run));
     for claim in unfinished.journal.ledger().owed(None, Verdict::Failure) {
-        let id = claim.resource_id().unwrap_or(&claim.intent.name);
-        reporter.print(format!("  {} {id} in {}", claim.intent.kind, claim.intent.place.region));
+        reporter.print(format!("  {} in {}", crate::run::cleanup::describe(&claim), claim.intent.place.region));
     }
 }
 
-/// Journals of runs that owe something and whose process is gone.
-fn unfinished(args: &Args, directory: &Path, reporter: &Reporter) -> Result<Vec<Unfinished>, String> {
-    let mut found = Vec::new();
-    let mut matched = false;
+/// What the journals hold.
+#[derive(Default)]
+struct Found {
+    /// Runs that owe something and whose process is gone.
+    unfinished: Vec<Unfinished>,
+    /// How many runs are still going on.
+    alive: usize,
+    /// How many journals cannot be read as a whole.
+    damaged: usize,
+}
+
+fn unfinished(args: &Args, directory: &Path, reporter: &Reporter) -> Result<Found, String> {
+    let (mut found, mut matched) = (Found::default(), false);
     for path in journals(directory) {
         let run = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        if args.run.as_ref().is_some_and(|wanted| !run.starts_with(wanted.as_str())) {
-            continue;
+        if args.run.as_ref().is_none_or(|wanted| run.starts_with(wanted.as_str())) {
+            matched = true;
+            look(&path, run, &mut found, reporter);
         }
-        matched = true;
-        let (journal, entries) = match Journal::open(&path) {
-            Ok(opened) => opened,
-            Err(error) => {
-                reporter.print_error(format!("Warning: {}", chain(&error)));
-                continue;
-            }
-        };
-        if journal.ledger().owed(None, Verdict::Failure).is_empty() {
-            continue;
-        }
-        if is_alive(&entries) {
-            reporter.print(format!("Run {run} is still going on; it is left alone."));
-            continue;
-        }
-        found.push(Unfinished { run, journal });
     }
     match (&args.run, matched) {
         (Some(run), false) => Err(format!("no run `{run}` in {}", directory.display())),
         _ => Ok(found),
     }
+}
+
+fn look(path: &Path, run: String, found: &mut Found, reporter: &Reporter) {
+    let Opened { journal, entries, damage } = match Journal::open(path) {
+        Ok(opened) => opened,
+        Err(error) => {
+            reporter.print_error(format!("Warning: {}", chain(&error)));
+            found.damaged += 1;
+            return;
+        }
+    };
+    damage.iter().for_each(|line| reporter.print_error(format!("Warning: {line}")));
+    found.damaged += usize::from(!damage.is_empty());
+    if journal.ledger().owed(None, Verdict::Failure).is_empty() {
+        return;
+    }
+    if is_alive(&entries) {
+        reporter.print(format!("Run {run} is still going on; it is left alone."));
+        found.alive += 1;
+        return;
+    }
+    found.unfinished.push(Unfinished { run, journal });
 }
 
 fn journals(directory: &Path) -> Vec<PathBuf> {

@@ -47,6 +47,16 @@ struct Inner {
     ledger: Ledger,
 }
 
+/// A journal that was opened again.
+pub struct Opened {
+    /// The journal.
+    pub journal: Journal,
+    /// Its entries.
+    pub entries: Vec<Entry>,
+    /// What could not be read or believed, with file and line.
+    pub damage: Vec<String>,
+}
+
 /// A run's journal. Clones share it.
 #[derive(Clone)]
 pub struct Journal(Arc<Mutex<Inner>>);
@@ -64,18 +74,28 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens the journal of an earlier run, to release what it owes. A torn last line (the writer was killed in the middle of it) is dropped.
-    pub fn open(path: &Path) -> Result<(Self, Vec<Entry>), Error> {
+    /// Opens the journal of an earlier run, to release what it owes. A torn last line (the writer was killed in the middle of it) is dropped; any
+    /// other line that cannot be read or believed is passed over and named, and what the rest says still counts.
+    pub fn open(path: &Path) -> Result<Opened, Error> {
         let at = |source| Error::Io { path: path.to_owned(), source };
         let text = std::fs::read(path).map_err(at)?;
-        let (entries, good) = read_entries(&text);
-        let mut ledger = Ledger::default();
-        for entry in &entries {
-            ledger.apply(entry).map_err(|source| Error::Illegal { path: path.to_owned(), source })?;
+        let (lines, whole) = read_lines(&text);
+        let (mut ledger, mut entries, mut damage) = (Ledger::default(), Vec::new(), Vec::new());
+        for (number, line) in lines {
+            match line
+                .map_err(|e| e.to_string())
+                .and_then(|entry: Entry| ledger.apply(&entry).map(|()| entry).map_err(|illegal| illegal.to_string()))
+            {
+                Ok(entry) => entries.push(entry),
+                Err(reason) => damage.push(format!("{}:{number}: {reason}", path.display())),
+            }
+        }
+        if !matches!(entries.first(), Some(Entry::Run { .. })) && damage.is_empty() {
+            damage.push(format!("{}: it does not begin with a run", path.display()));
         }
         let file = OpenOptions::new().append(true).open(path).map_err(at)?;
-        file.set_len(good as u64).map_err(at)?;
-        Ok((Self::from_parts(file, path.to_owned(), ledger), entries))
+        file.set_len(whole as u64).map_err(at)?;
+        Ok(Opened { journal: Self::from_parts(file, path.to_owned(), ledger), entries, damage })
     }
 
     fn from_parts(file: File, path: PathBuf, ledger: Ledger) -> Self {
@@ -155,15 +175,14 @@ pub fn path_of(directory: &Path, run: &str) -> PathBuf {
     directory.join(format!("{run}.journal"))
 }
 
-/// Entries up to the first line that is not whole, and the number of bytes they take.
-fn read_entries(text: &[u8]) -> (Vec<Entry>, usize) {
-    let (mut entries, mut good) = (Vec::new(), 0);
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        let Some(entry) = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice(line).ok()) else { break };
-        entries.push(entry);
-        good += line.len();
-    }
-    (entries, good)
+/// A line's number, from 1, and the entry in it.
+type Line = (usize, serde_json::Result<Entry>);
+
+/// All lines that end, and the number of bytes they take.
+fn read_lines(text: &[u8]) -> (Vec<Line>, usize) {
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let lines = text[..whole].split_inclusive(|byte| *byte == b'\n');
+    (lines.enumerate().map(|(at, line)| (at + 1, serde_json::from_slice(line))).collect(), whole)
 }
 
 #[cfg(test)]
@@ -233,10 +252,29 @@ mod tests {
         for cut in 0..=whole.len() {
             let path = dir.path().join("torn.journal");
             std::fs::write(&path, &whole[..cut]).unwrap();
-            let (journal, entries) = Journal::open(&path).unwrap();
+            let Opened { journal, entries, .. } = Journal::open(&path).unwrap();
             assert_eq!(entries.len(), whole[..cut].iter().filter(|byte| **byte == b'\n').count());
             journal.append(&Entry::Step { build: "b".into(), step: "s".into() }).unwrap();
-            assert_eq!(Journal::open(&path).unwrap().1.len(), entries.len() + 1);
+            assert_eq!(Journal::open(&path).unwrap().entries.len(), entries.len() + 1);
         }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_line_is_named_and_the_others_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::create(dir.path(), "r1", &first()).unwrap();
+        for id in ["id-1", "id-2"] {
+            run(&journal, Ok((id.into(), ()))).await;
+        }
+        let text = std::fs::read_to_string(journal.path()).unwrap();
+        let damaged: Vec<&str> =
+            text.lines().enumerate().map(|(n, line)| if n == 1 { "{garb" } else { line }).collect();
+        std::fs::write(journal.path(), damaged.join("\n") + "\n").unwrap();
+        let opened = Journal::open(&journal.path()).unwrap();
+        // Line 3 says that the claim of the damaged line 2 was made, which cannot be believed without it.
+        assert_eq!(opened.damage.len(), 2, "{:?}", opened.damage);
+        assert!(opened.damage[0].contains(".journal:2: "), "{:?}", opened.damage);
+        assert_eq!(opened.journal.ledger().owed(None, Verdict::Failure).len(), 1);
+        assert_eq!(std::fs::read_to_string(journal.path()).unwrap().lines().count(), 5, "nothing is cut off");
     }
 }

@@ -132,6 +132,9 @@ async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepErro
                 cx.events.error(format!("Step \"{step}\" failed, aborting..."));
             }
         }
+        if shared.world.local().is_some() {
+            cx.events.warn("a local instance ends with Kiln: to look at it, use -on-error=ask or a breakpoint");
+        }
         let leftovers = cleanup::kept_by_abort(cx);
         return Finished { error: Some(text), aborted: true, leftovers, ..Finished::default() };
     }

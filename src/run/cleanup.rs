@@ -70,8 +70,13 @@ fn leftover(run: &str, claim: &Claim, reason: String) -> Leftover {
     }
 }
 
-fn describe(claim: &Claim) -> String {
-    format!("{} {}", claim.intent.kind, claim.resource_id().unwrap_or(&claim.intent.name))
+/// What a claim stands for, as people can find it.
+pub fn describe(claim: &Claim) -> String {
+    let name = claim.resource_id().unwrap_or(&claim.intent.name);
+    match name.is_empty() {
+        true => format!("{} that was asked for and may exist", claim.intent.kind),
+        false => format!("{} {name}", claim.intent.kind),
+    }
 }
 
 /// Packer's words where it has them, since people know them.
@@ -120,7 +125,7 @@ async fn release_by_place(worlds: &Worlds, claim: &Claim, run: &str) -> Result<(
 
 /// The local EC2 in which a claim lives is not running.
 #[derive(Debug, thiserror::Error)]
-#[error("local EC2 of {0} could not be started")]
+#[error("its local EC2 is not at {0} any more: put the directory back, or set KILN_DATA_DIR to where it is")]
 struct NoLocal(String);
 
 /// The worlds in which claims can live: AWS, and local EC2s by their state directory.

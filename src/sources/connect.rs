@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::communicator::Error;
 use crate::communicator::ssh::key::{Certificate, Keypair};
 use crate::communicator::ssh::{
     AgentForwarding, Auth, Endpoint, HostKeyPolicy, Method, Options, Proxy, Pty, Route, Ssh, Tunnel, connect,
@@ -23,7 +24,7 @@ pub async fn ssh(
     events.say(format!("Using SSH communicator to connect: {host}"));
     events.say("Waiting for SSH to become available...");
     let ssh_options = ssh_options(options, host, key)?;
-    let mut session = connect(ssh_options.clone(), events).await?;
+    let mut session = connect(ssh_options.clone(), events).await.map_err(with_hint)?;
     if let Some(pause) = options.pause_before_connecting.map(Duration::from).filter(|pause| !pause.is_zero()) {
         events.say(format!("Pausing {} before connecting...", crate::hcl::duration::GoDuration::from(pause)));
         drop(session);
@@ -32,6 +33,20 @@ pub async fn ssh(
     }
     events.say("Connected to SSH!");
     Ok(session)
+}
+
+/// A refused log-in, with what it most often means.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0} (is ssh_username the user of this image? `admin` on Debian, `ubuntu` on Ubuntu, `ec2-user` on Amazon Linux and Red Hat)"
+)]
+struct LoginRefused(Error);
+
+fn with_hint(error: Error) -> Cause {
+    match error {
+        refused @ Error::Authenticate { .. } => LoginRefused(refused).into(),
+        other => other.into(),
+    }
 }
 
 fn ssh_options(options: &CommunicatorOptions, host: String, key: Option<Keypair>) -> Result<Options, Cause> {

@@ -148,3 +148,58 @@ fn an_ordinary_user_is_told_the_remedy() {
     let ran: crate::sandbox::Ran = command.output().unwrap().into();
     ran.expect(1).says("local instances need root");
 }
+
+#[test]
+fn a_closed_terminal_unwinds_too() {
+    if !can_boot("a_closed_terminal_unwinds_too") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", TEMPLATE);
+    let mut running = sandbox.start(&["build", "--local", "t.pkr.hcl"]);
+    running.wait_for("provisioning now");
+    running.signal(Signal::SIGHUP);
+    running.finish().expect(1).says("Cancelling build after receiving hangup");
+    assert_eq!(resources(&sandbox, "us-east-1").len(), 0);
+    assert_host_clean(&sandbox);
+}
+
+#[test]
+fn cleanup_gives_no_all_clear_for_what_it_cannot_see() {
+    if !can_boot("cleanup_gives_no_all_clear_for_what_it_cannot_see") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", &TEMPLATE.replace("sleep 600", "exit 9"));
+    sandbox.run(&["build", "--local", "-on-error=abort", "t.pkr.hcl"]).expect(4);
+    let (data, moved) = (sandbox.path().join("data"), sandbox.path().join("moved"));
+    std::fs::rename(&data, &moved).unwrap();
+    sandbox.run(&["cleanup"]).expect(4).says("its local EC2 is not at");
+    assert!(!data.exists(), "an empty one must not be made");
+    std::fs::rename(&moved, &data).unwrap();
+
+    let journal = std::fs::read_dir(sandbox.path().join("state/runs")).unwrap().next().unwrap().unwrap().path();
+    let good = std::fs::read_to_string(&journal).unwrap();
+    let damaged: Vec<&str> = good.lines().enumerate().map(|(n, line)| if n == 1 { "{garb" } else { line }).collect();
+    std::fs::write(&journal, damaged.join("\n") + "\n").unwrap();
+    let ran = sandbox.run(&["cleanup"]).expect(1).says(".journal:2: ");
+    assert!(!ran.stdout.contains("Nothing is left"), "{}", ran.stdout);
+    assert_eq!(resources(&sandbox, "us-east-1").len(), 0, "what the other lines say is released all the same");
+}
+
+#[test]
+fn a_long_state_directory_works() {
+    if !can_boot("a_long_state_directory_works") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file(
+        "t.pkr.hcl",
+        &TEMPLATE.replace("sleep 600", "true").replace("ssh_username", "skip_create_ami = true\n  ssh_username"),
+    );
+    let mut command = sandbox.kiln();
+    let long = sandbox.path().join("a-directory-whose-name-is-long".repeat(4));
+    command.env("KILN_DATA_DIR", long).args(["build", "--local", "t.pkr.hcl"]);
+    let ran: crate::sandbox::Ran = command.output().unwrap().into();
+    ran.expect(0);
+}

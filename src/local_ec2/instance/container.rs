@@ -61,7 +61,7 @@ pub fn create(spec: &BootSpec, stage: &Stage, cgroups: &Cgroups) -> Result<Creat
     fs::write(&config, spec::config(spec, stage, &init).to_string()).at("write", &config)?;
     let socket = directory.path().join("console.sock");
     let _ = fs::remove_file(&socket);
-    let listener = UnixListener::bind(&socket).at("listen on", &socket)?;
+    let listener = listen(directory.path(), "console.sock").at("listen on", &socket)?;
     cgroups.enter().map_err(|source| BootError::Refused { what: "a control group", source })?;
     let built = build(spec, &directory, &socket);
     cgroups.leave().at("leave the control groups of", &spec.instance_id)?;
@@ -71,6 +71,12 @@ pub fn create(spec: &BootSpec, stage: &Stage, cgroups: &Cgroups) -> Result<Creat
         // Gone already is as good.
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     })
+}
+
+/// Listens on a socket in a directory of any length: a socket's own path may have 107 bytes, the way through the directory's descriptor is short.
+fn listen(directory: &Path, name: &str) -> io::Result<UnixListener> {
+    let directory = File::open(directory)?;
+    UnixListener::bind(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))
 }
 
 /// What is still missing once the namespaces exist.
