@@ -213,6 +213,9 @@ impl Options {
                 if let Some(text) = refused(status, &self.valid_exit_codes) {
                     return Err(Failure::Exit(text).into());
                 }
+                if self.expect_disconnect {
+                    wait_for_disconnect(context).await;
+                }
             }
         }
         if self.skip_clean { Ok(()) } else { self.remove(context, &path).await }
@@ -256,6 +259,28 @@ impl Options {
             Err(WaitError::TimedOut { last: text, .. }) => Err(last.take().unwrap_or(Error::Lost { what: text })),
         }
     }
+}
+
+/// Succeeds on a machine that shuts down (or has not finished to boot).
+const GOING_DOWN: &str = "[ \"$(systemctl is-system-running 2>/dev/null)\" = stopping ] || [ -e /run/nologin ]";
+/// How long a shutdown that was asked for may take to show.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// `systemctl reboot` returns before anything happens. The next provisioner would begin in the old boot and be cut off, so this one ends when the
+/// connection does, or when the machine evidently stays.
+async fn wait_for_disconnect(context: &Context<'_>) {
+    let start = tokio::time::Instant::now();
+    let probe = async || {
+        let going_down = context.run(GOING_DOWN).await;
+        Ok::<_, Error>(match going_down {
+            Ok(Exit::Status(0)) => Probe::NotYet("shutting down".into(), None),
+            Ok(Exit::Status(_)) if start.elapsed() < GRACE => Probe::NotYet("up".into(), None),
+            Ok(_) | Err(_) => Probe::Ready(()),
+        })
+    };
+    // A machine that takes longer than this to shut down is left to the retries of what comes next.
+    let _ = until(PACE, Some(START_RETRY), probe, |_, _| ()).await;
+    context.communicator.disconnect().await;
 }
 
 /// The name by which an inline script is told of: people know it from Packer's temporary file.

@@ -97,7 +97,13 @@ impl Sandbox {
     pub fn start(&self, args: &[&str]) -> Running {
         let log = self.path().join("running.log");
         let out = std::fs::File::create(&log).unwrap();
-        let child = self.kiln().args(args).stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+        let kiln = self.kiln();
+        // Whoever runs the tests under `nohup` ignores SIGHUP, and a child would inherit that.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP").arg(kiln.get_program()).args(args).stdin(Stdio::null());
+        command.env_clear().envs(kiln.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.path()).stdout(out.try_clone().unwrap()).stderr(out);
+        let child = command.spawn().unwrap();
         Running { child, log }
     }
 
