@@ -1,9 +1,13 @@
 //! One idempotent release per resource kind. It serves failure, Ctrl-C, `kiln cleanup` and the end of a good build alike.
 
+use std::time::Duration;
+
 use crate::engine::ledger::Claim;
+use crate::engine::wait::{Probe, WaitError, until};
 
 use super::clients::Ec2;
 use super::error::Error;
+use super::wait_states::SECONDS;
 use super::{image, instance, key_pair, security_group};
 
 /// Kind of an imported key pair, as claims name it.
@@ -14,6 +18,9 @@ pub const SECURITY_GROUP: &str = "security-group";
 pub const INSTANCE: &str = "instance";
 /// Kind of an image with its snapshots.
 pub const IMAGE: &str = "image";
+
+/// How long after a call was given up its effect is waited for. EC2 answers a creating call within 5 s (ec2-api.md 4.2).
+const LATE_EFFECT: Duration = Duration::from_secs(5);
 
 /// Whether a release waits until the resource is really gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +43,24 @@ pub async fn release(ec2: &Ec2, claim: &Claim, run: &str, confirm: Confirm) -> R
     }
 }
 
+/// The id of what a claim stands for. Without one from the reply it is looked for again and again for a while: the call may have been given up while it
+/// was on its way, and take effect after the first look.
 async fn find(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
     if let Some(id) = claim.resource_id() {
         return Ok(Some(id.to_owned()));
     }
+    let probe = async || match look(ec2, claim, run).await? {
+        Some(id) => Ok(Probe::Ready(id)),
+        None => Ok(Probe::NotYet("not there".into(), None)),
+    };
+    match until(SECONDS, Some(LATE_EFFECT), probe, |_, _| ()).await {
+        Ok(id) => Ok(Some(id)),
+        Err(WaitError::TimedOut { .. }) => Ok(None),
+        Err(WaitError::Hopeless(error)) => Err(error),
+    }
+}
+
+async fn look(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
     let (name, run) = (&claim.intent.name, Some(run.to_owned()));
     match claim.intent.kind.as_str() {
         KEY_PAIR => key_pair::find(ec2, name).await,

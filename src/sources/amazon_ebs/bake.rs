@@ -46,10 +46,12 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
         cx.step("StepNetworkInfo", async || network::find(bake).await),
     )?;
     let tags = &BuildTags::render(source, cx, &bake.ec2.region, &image).map_err(StepError::Failed)?;
-    let (key, groups) = tokio::try_join!(
+    // Not `try_join!`: when one fails, the other's call is already on its way and must be seen to its end.
+    let (key, groups) = tokio::join!(
         cx.step("StepKeyPair", async || key_pair::import(bake, tags).await),
         cx.step("StepSecurityGroup", async || security_group::choose(bake, tags, &network).await),
-    )?;
+    );
+    let (key, groups) = (key?, groups?);
     let launched = run_instance::Wanted { image: &image, network: &network, key: &key, groups: &groups, tags };
     let running = cx.step("StepRunSourceInstance", async || run_instance::launch(bake, &launched).await).await?;
     let session = cx.step("StepConnect", async || connect::connect(bake, &running, &key).await).await?;

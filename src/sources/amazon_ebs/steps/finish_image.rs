@@ -1,6 +1,6 @@
 //! What follows once the image is available: copies, then attributes and tags of every image, all regions at once.
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::image::{self, Image};
 use crate::aws::image_attributes::{self as attributes, Cooldown, Shares};
@@ -41,7 +41,8 @@ async fn copies(bake: &Bake<'_>, image: &Image, tags: &BuildTags) -> Result<Vec<
         bake.cx.events.say(format!("Copying to: {region}"));
     }
     bake.cx.events.say("Waiting for all copies to complete...");
-    try_join_all(regions.iter().map(|region| copy(bake, image, tags, region))).await
+    // All are seen to their end, so that a copy that fails does not take the others with it halfway.
+    join_all(regions.iter().map(|region| copy(bake, image, tags, region))).await.into_iter().collect()
 }
 
 async fn copy(bake: &Bake<'_>, image: &Image, tags: &BuildTags, region: &str) -> Result<(String, Image), Cause> {
