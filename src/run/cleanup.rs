@@ -8,7 +8,7 @@ use crate::aws::access::Access;
 use crate::aws::release::{self, Confirm};
 use crate::engine::cancel::Urgency;
 use crate::engine::journal::Journal;
-use crate::engine::ledger::{Claim, Entry, Keep, Verdict};
+use crate::engine::ledger::{Claim, Entry, Verdict};
 use crate::engine::step::Cx;
 use crate::engine::{Cause, chain};
 use crate::event::{EventKind, Events, Leftover};
@@ -151,9 +151,4 @@ pub fn hand_over(cx: &Cx) -> Result<(), Cause> {
         cx.journal.append(&Entry::Kept { claim: claim.id })?;
     }
     Ok(())
-}
-
-/// True when a claim is for a product.
-pub fn is_product(claim: &Claim) -> bool {
-    claim.intent.keep == Keep::OnSuccess
 }
