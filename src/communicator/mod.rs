@@ -1,6 +1,7 @@
 //! Talking to the machine that is being built: run a command, move files. One trait, one folder or file per protocol.
 
 pub mod none;
+pub mod nowhere;
 pub mod ssh;
 
 use std::path::Path;

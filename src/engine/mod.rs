@@ -4,6 +4,7 @@ pub mod cancel;
 pub mod journal;
 pub mod ledger;
 pub mod mode;
+pub mod offload;
 pub mod prompt;
 pub mod step;
 pub mod wait;

@@ -102,6 +102,16 @@ pub enum Severity {
     Warning,
 }
 
+/// How a place is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Quote {
+    /// With its line and marks under the fault.
+    #[default]
+    Line,
+    /// By its number only, in the words that scripts which read Packer's warnings know.
+    Nothing,
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -113,6 +123,8 @@ pub struct Diagnostic {
     pub detail: String,
     /// Where.
     pub span: Option<Span>,
+    /// Whether the line at that place is shown.
+    pub quote: Quote,
     /// What to do about it, as a fragment: `did you mean "x"?`
     pub hint: Option<String>,
 }
@@ -120,7 +132,8 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error without a place yet.
     pub fn error(summary: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, summary: summary.into(), detail: detail.into(), span: None, hint: None }
+        let (summary, detail) = (summary.into(), detail.into());
+        Self { severity: Severity::Error, summary, detail, span: None, quote: Quote::Line, hint: None }
     }
 
     /// A warning without a place yet.
@@ -133,6 +146,12 @@ impl Diagnostic {
     pub fn at(mut self, span: &Span) -> Self {
         self.span = Some(span.clone());
         self
+    }
+
+    /// With a place whose line says nothing of the matter.
+    #[must_use]
+    pub fn at_line_of(self, span: &Span) -> Self {
+        Self { quote: Quote::Nothing, ..self.at(span) }
     }
 
     /// With a hint, if there is one.
@@ -243,7 +262,10 @@ pub fn render_one(diagnostic: &Diagnostic, sources: &Sources) -> String {
     text.push_str(&diagnostic.summary);
     text.push_str("\n\n");
     if let Some(span) = &diagnostic.span {
-        text.push_str(&snippet(span, sources));
+        text.push_str(&match diagnostic.quote {
+            Quote::Line => snippet(span, sources),
+            Quote::Nothing => line_only(span, sources),
+        });
     }
     if !diagnostic.detail.is_empty() {
         text.push_str(&wrap(&diagnostic.detail));
@@ -280,6 +302,12 @@ fn snippet(span: &Span, sources: &Sources) -> String {
     let pad: String = before.chars().map(|c| if c == '\t' { "\t".into() } else { " ".repeat(width(c)) }).collect();
     let _ = writeln!(shown, "{number:4}: {line}\n      {pad}{}\n", "^".repeat(carets));
     shown
+}
+
+fn line_only(span: &Span, sources: &Sources) -> String {
+    let text = sources.text(span.file);
+    let (number, ..) = line_at(text, span.range.start.min(text.len()));
+    format!("  on {} line {number}:\n  (source code not available)\n\n", sources.name(span.file))
 }
 
 fn width(character: char) -> usize {

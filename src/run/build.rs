@@ -129,7 +129,9 @@ async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepErro
             StepError::Cancelled => cx.events.error("Interrupted, aborting..."),
             _ => {
                 cx.events.error(text.clone());
-                cx.events.error(format!("Step \"{step}\" failed, aborting..."));
+                if !step.is_empty() {
+                    cx.events.error(format!("Step \"{step}\" failed, aborting..."));
+                }
             }
         }
         if shared.world.local().is_some() {

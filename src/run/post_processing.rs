@@ -1,6 +1,6 @@
 //! Runs the post-processors of one build: chain after chain, each from the builder's artifact (packer-core.md section 2.10).
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Destroy};
 use crate::engine::step::Cx;
 use crate::engine::{Cause, chain};
 use crate::hcl::diagnostics::{Sources, render_line};
@@ -34,8 +34,9 @@ pub async fn run(build: &PreparedBuild, cx: &Cx, sources: &Sources, artifact: &A
     for specs in &build.plan.post_processors {
         let mut chain = Chain { current: artifact.clone(), first_kept: false, results: &mut results };
         let failed = runner.run_chain(specs, &mut chain, &mut outcome).await;
-        // A failed chain says nothing of keeping, and an image must not go because a script failed: it stays.
-        kept |= chain.first_kept || failed;
+        // A failed chain says nothing of keeping. A file goes with its failed build, as with Packer; an image does not: nobody wants
+        // to bake for a quarter of an hour again because a script failed.
+        kept |= chain.first_kept || (failed && artifact.destroy != Destroy::Files);
     }
     match kept {
         true => outcome.artifacts.push(artifact.clone()),

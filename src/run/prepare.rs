@@ -50,7 +50,7 @@ fn prepare_build(build: &BuildPlan, force: Force, secrets: &Secrets) -> (Option<
             return (None, diagnostics);
         }
     };
-    let warnings = source.warnings().into_iter().map(|text| Diagnostic::warning(text, "").at(&build.span));
+    let warnings = source.warnings().into_iter().map(|text| Diagnostic::warning(text, "").at_line_of(&build.span));
     diagnostics.extend(warnings);
     diagnostics.extend(check_components(build, &names, kind.values));
     let prepared = PreparedBuild { plan: build.clone(), source, values: kind.values, timed: kind.timed };

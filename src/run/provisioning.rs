@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use crate::communicator::Communicator;
+use crate::communicator::nowhere::Nowhere;
 use crate::engine::ledger::Entry;
 use crate::engine::mode::OnError;
 use crate::engine::step::Cx;
@@ -66,6 +67,10 @@ impl Hook for Provisioning<'_> {
             Ok(()) => Ok(()),
             Err(original) => machine.run_cleanup(original).await,
         }
+    }
+
+    async fn rehearse(&self) -> Result<(), Cause> {
+        Machine { of: self, communicator: &Nowhere, values: &BTreeMap::new() }.run_all().await
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod amazon_ebs;
 mod connect;
+pub mod file;
 pub mod null;
 pub mod options;
 pub mod world;
@@ -28,6 +29,9 @@ pub use world::World;
 pub trait Hook {
     /// Runs them all. `values` is what is known of the build (`ID`, `Host`, …).
     async fn provision(&self, communicator: &dyn Communicator, values: &BTreeMap<String, Value>) -> Result<(), Cause>;
+
+    /// Runs them all for a source that makes no machine: what they do to one happens nowhere. There is nothing to clean up after a failure.
+    async fn rehearse(&self) -> Result<(), Cause>;
 }
 
 /// How patient a release is.
@@ -78,7 +82,7 @@ pub struct Kind {
 }
 
 /// All kinds, by name.
-pub const KINDS: &[Kind] = &[amazon_ebs::KIND, null::KIND];
+pub const KINDS: &[Kind] = &[amazon_ebs::KIND, file::KIND, null::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

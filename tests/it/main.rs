@@ -7,6 +7,7 @@ mod architecture;
 mod bad_input;
 mod bake;
 mod command_line;
+mod file_source;
 mod readme;
 mod sandbox;
 mod signals;
