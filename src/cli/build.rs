@@ -127,8 +127,8 @@ impl Session {
             Ok(read) => read,
             Err(missing) => return self.end(Err(missing.to_string())).await,
         };
-        load::print(&self.reporter, &read.diagnostics, &read.sources);
         if read.diagnostics.has_errors() {
+            load::print(&self.reporter, &read.diagnostics, &read.sources);
             return self.end(Ok(ExitCode::from(exit::FAILURE))).await;
         }
         let (builds, all_prepared) = self.prepare(args, settings, &read);
@@ -141,10 +141,12 @@ impl Session {
         self.end(result).await
     }
 
+    /// Says what is wrong with the components, and what was noticed before, as one message.
     fn prepare(&self, args: &Args, settings: &Settings, read: &Read) -> (Vec<PreparedBuild>, bool) {
-        let Some(plan) = &read.plan else { return (Vec::new(), true) };
         let force = if args.force { Force::Yes } else { Force::No };
-        let (builds, diagnostics) = prepare(plan, force, &settings.secrets);
+        let prepared = read.plan.as_ref().map(|plan| prepare(plan, force, &settings.secrets));
+        let (builds, mut diagnostics) = prepared.unwrap_or_default();
+        diagnostics.extend(read.diagnostics.clone());
         load::print(&self.reporter, &diagnostics, &read.sources);
         (builds, !diagnostics.has_errors())
     }

@@ -1,7 +1,7 @@
 //! `manifest`: appends what was built to a JSON file that scripts read (packer-core.md section 6.1).
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +17,7 @@ use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
 use crate::hcl::diagnostics::Diagnostics;
 
+use super::replacement::Replacement;
 use super::{Context, Keep, Kind, PostProcessor, Processed};
 
 /// The kind.
@@ -135,23 +136,10 @@ fn go_json(manifest: &Manifest) -> serde_json::Result<String> {
     Ok(text.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e"))
 }
 
-/// Writes beside the file and renames, so that a reader never sees half a manifest.
 fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.file_type().is_file()) {
-        // A link or a device is written through, as its owner meant.
-        return std::fs::write(path, text);
-    }
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(name);
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o664).open(&temporary)?;
-    let written = io::Write::write_all(&mut file, text).and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        // The error that matters is the first one.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
+    let mut file = Replacement::begin(path, 0o664)?;
+    file.write_all(text)?;
+    file.commit()
 }
 
 /// `OUTPUT.lock`, by which parallel builds (and Packer itself) take turns.

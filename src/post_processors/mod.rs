@@ -1,13 +1,20 @@
 //! Post-processors: what is done with an artifact when its build is over. One file each; adding one is a file, a line in [`KINDS`] and a test.
 
+pub mod artifice;
+pub mod checksum;
+pub mod compress;
 pub mod manifest;
+mod pattern;
+mod replacement;
 pub mod shell_local;
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Destroy};
 use crate::engine::Cause;
 use crate::engine::mode::Force;
 use crate::event::Events;
@@ -37,6 +44,11 @@ impl Context<'_> {
     pub fn render(&self, option: &str, text: &str, fields: &[(&str, &str)]) -> Result<String, Cause> {
         let names = legacy::Names { build_name: self.build_name, build_type: self.build_type };
         Ok(legacy::render(option, text, &names, self.values, fields)?)
+    }
+
+    /// The fields that names of files know, and `more`.
+    fn names<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        [&[("BuildName", self.build_name), ("BuilderType", self.build_type)], more].concat()
     }
 }
 
@@ -82,9 +94,34 @@ pub struct Kind {
 }
 
 /// All kinds, by name.
-pub const KINDS: &[Kind] = &[manifest::KIND, shell_local::KIND];
+pub const KINDS: &[Kind] = &[artifice::KIND, checksum::KIND, compress::KIND, manifest::KIND, shell_local::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// An artifact that is files.
+fn file_artifact(builder_id: &str, files: Vec<PathBuf>) -> Artifact {
+    Artifact {
+        builder_id: builder_id.into(),
+        text: format!("Created artifact from files: {}", listed(&files)),
+        files,
+        destroy: Destroy::Files,
+        ..Artifact::default()
+    }
+}
+
+/// `a, b, c`
+fn listed(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    names.join(", ")
+}
+
+/// Makes the directories in which a file is to be.
+fn make_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => std::fs::create_dir_all(parent),
+        _ => Ok(()),
+    }
 }

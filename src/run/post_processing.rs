@@ -42,6 +42,10 @@ pub async fn run(build: &PreparedBuild, cx: &Cx, sources: &Sources, artifact: &A
         true => outcome.artifacts.push(artifact.clone()),
         false => outcome.unwanted.push(artifact.clone()),
     }
+    for unwanted in outcome.unwanted.iter_mut().filter(|unwanted| unwanted.destroy == Destroy::Files) {
+        // What came later may have kept a file, or put another in its place: that one is not what is to go.
+        unwanted.files.retain(|file| !results.iter().any(|result| result.files.contains(file)));
+    }
     outcome.artifacts.extend(results);
     outcome
 }

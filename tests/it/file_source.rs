@@ -45,7 +45,8 @@ fn a_copy_that_cannot_be_made_names_both_files() {
 fn an_empty_file_is_warned_of() {
     let sandbox = Sandbox::new();
     sandbox.file("t.pkr.hcl", &template("target = \"e\"", ""));
-    let warning = "Warning: Both source file and contents are blank; target will have no content\n\n  on t.pkr.hcl line 1:\n";
+    let warning =
+        "Warning: Both source file and contents are blank; target will have no content\n\n  on t.pkr.hcl line 1:\n";
     sandbox.run(&["build", "t.pkr.hcl"]).expect(0).says(warning);
     assert_eq!(std::fs::read(sandbox.path().join("e")).unwrap(), b"");
 }

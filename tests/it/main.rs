@@ -8,6 +8,7 @@ mod bad_input;
 mod bake;
 mod command_line;
 mod file_source;
+mod post_processors;
 mod readme;
 mod sandbox;
 mod signals;
