@@ -2,6 +2,7 @@
 //!
 //! Life-cycle events ([`EventKind::is_progress`] is false) are never dropped; progress may be coalesced by a reporter.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +32,7 @@ pub enum EventKind {
     Warning(String),
     /// A line of the unwinding after a failure: shown, but less prominent than the error itself.
     Release(String),
-    /// One line that a remote or local command wrote, without its newline.
+    /// One line that a remote or local command wrote, without its newline; bytes that are no text are in it as [`raw_text`] has them.
     Output { stream: Stream, line: String },
     /// A step began.
     StepStarted { step: String },
@@ -108,6 +109,61 @@ impl EventKind {
     }
 }
 
+/// The first of the 256 private characters (the last of Unicode) that stand for bytes that are no text.
+const RAW: u32 = 0x10_ff00;
+/// The first byte of their UTF-8, by which a text without any is known at once.
+const RAW_LEAD: u8 = 0xf4;
+
+/// Bytes as text, so that they can be masked, cut and laid out: each byte that belongs to no character becomes one that [`raw_bytes`] makes that byte
+/// again. Nothing is lost, whatever the bytes.
+pub fn raw_text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !bytes.contains(&RAW_LEAD)
+    {
+        return Cow::Borrowed(text);
+    }
+    let stand_in = |byte: &u8| char::from_u32(RAW + u32::from(*byte)).unwrap_or(char::REPLACEMENT_CHARACTER);
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match raw_byte(c) {
+                // One of the stand-ins itself: as bytes it comes back unharmed.
+                Some(_) => text.extend(c.encode_utf8(&mut [0; 4]).as_bytes().iter().map(stand_in)),
+                None => text.push(c),
+            }
+        }
+        text.extend(chunk.invalid().iter().map(stand_in));
+    }
+    Cow::Owned(text)
+}
+
+fn raw_byte(c: char) -> Option<u8> {
+    u32::from(c).checked_sub(RAW).and_then(|byte| u8::try_from(byte).ok())
+}
+
+/// The bytes that [`raw_text`] made text of.
+pub fn raw_bytes(text: &str) -> Cow<'_, [u8]> {
+    if !text.as_bytes().contains(&RAW_LEAD) {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match raw_byte(c) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    Cow::Owned(bytes)
+}
+
+/// The text with the usual replacement character for each byte that is no text, for readers that want only text.
+pub fn clean_text(text: &str) -> Cow<'_, str> {
+    if !text.as_bytes().contains(&RAW_LEAD) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().map(|c| if raw_byte(c).is_some() { char::REPLACEMENT_CHARACTER } else { c }).collect())
+}
+
 /// Takes events; reporters implement it. Calls may come from any thread and must not block for long.
 pub trait Sink: Send + Sync {
     /// Takes one event.
@@ -160,7 +216,21 @@ impl Events {
     }
 
     /// Sends one line of a command's output.
-    pub fn output(&self, stream: Stream, line: impl Into<String>) {
-        self.send(EventKind::Output { stream, line: line.into() });
+    pub fn output(&self, stream: Stream, line: &[u8]) {
+        self.send(EventKind::Output { stream, line: raw_text(line).into_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bytes_survive_being_text() {
+        for bytes in [&b"plain"[..], b"a\xffb\n", b"\xf4\x8f\xbf\xbf", b"\xf4", "ü\u{10ff41}".as_bytes(), b"\xc3"] {
+            assert_eq!(&*raw_bytes(&raw_text(bytes)), bytes, "{bytes:?}");
+        }
+        assert_eq!(clean_text(&raw_text(b"a\xffb")), "a\u{fffd}b");
+        assert_eq!(clean_text("\u{1f600}"), "\u{1f600}");
     }
 }

@@ -10,6 +10,7 @@
 //! - [`report`] events to terminal, lines, JSON
 //! - [`plan`], [`event`], [`artifact`], [`secret`] the vocabulary between them
 //! - [`hcl`], [`text_template`] the two languages; [`scripts`] what script components share
+//! - [`web`] plain HTTP requests
 //! - [`local_ec2`] an EC2 endpoint on loopback whose instances boot
 
 pub mod artifact;
@@ -31,3 +32,4 @@ pub mod secret;
 pub mod sources;
 pub mod template;
 pub mod text_template;
+pub mod web;

@@ -67,13 +67,20 @@ impl Aws {
 
     /// True when EC2's endpoint is on this machine.
     pub fn is_loopback(&self) -> bool {
-        let configured = || self.config.service_config().and_then(endpoint_variable);
-        let url = match &self.local {
-            Some(local) => Some(local.url.clone()),
-            None => self.access.ec2_endpoint.clone().or_else(configured),
+        let url = match (&self.local, &self.access.ec2_endpoint) {
+            (None, Some(given)) => Some(given.clone()),
+            _ => self.endpoint("ec2"),
         };
         let host = url.as_deref().and_then(|url| url.split("://").nth(1)).unwrap_or_default();
         ["127.", "localhost", "[::1]"].iter().any(|prefix| host.starts_with(prefix))
+    }
+
+    /// The endpoint that local EC2 or the user's AWS configuration gives a service; `None`: the public one.
+    pub fn endpoint(&self, service_id: &str) -> Option<String> {
+        match &self.local {
+            Some(local) => Some(local.url.clone()),
+            None => self.config.service_config().and_then(|config| endpoint_variable(config, service_id)),
+        }
     }
 
     /// The configuration, for clients of other services.
@@ -124,9 +131,9 @@ impl Aws {
 }
 
 /// `AWS_ENDPOINT_URL_EC2` and its like, as the SDK itself resolves them.
-fn endpoint_variable(config: &dyn aws_types::service_config::LoadServiceConfig) -> Option<String> {
+fn endpoint_variable(config: &dyn aws_types::service_config::LoadServiceConfig, service_id: &str) -> Option<String> {
     let key = aws_types::service_config::ServiceConfigKey::builder()
-        .service_id("ec2")
+        .service_id(service_id)
         .env("AWS_ENDPOINT_URL")
         .profile("endpoint_url")
         .build()

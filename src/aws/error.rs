@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 /// What to do when no credentials are found. The SDK's own chain of causes says the same in six lines.
-const NO_CREDENTIALS: &str = "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`; to rehearse without an account use --local";
+pub(super) const NO_CREDENTIALS: &str = "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`; to rehearse without an account use --local";
 
 /// A failed call.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -94,8 +94,8 @@ impl Effect for Error {
     }
 }
 
-/// The kind that an EC2 error code stands for (ec2-api.md section 2.16).
-fn kind_of_code(code: &str) -> Kind {
+/// The kind that an error code of EC2 or of a JSON service stands for (ec2-api.md section 2.16).
+pub(super) fn kind_of_code(code: &str) -> Kind {
     match code {
         "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "Unsupported" => Kind::NoCapacity,
         "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "SlowDown" | "EC2ThrottledException" => {
@@ -111,7 +111,11 @@ fn kind_of_code(code: &str) -> Kind {
             Kind::Denied
         }
         // A deregistered image is `Unavailable`, not `NotFound`.
-        "InvalidAMIID.Unavailable" | "NoSuchEntity" | "ParameterNotFound" => Kind::NotFound,
+        "InvalidAMIID.Unavailable" | "NoSuchEntity" => Kind::NotFound,
+        "ParameterNotFound" | "ParameterVersionNotFound" | "ResourceNotFoundException" => Kind::NotFound,
+        "AccessDeniedException" | "UnrecognizedClientException" | "InvalidSignatureException" => Kind::Denied,
+        "ExpiredTokenException" => Kind::Denied,
+        "InternalServiceError" | "InternalServerError" => Kind::Unavailable,
         _ if code.contains(".NotFound") => Kind::NotFound,
         _ if code.ends_with(".Duplicate") || code.contains("AlreadyExists") => Kind::Duplicate,
         _ => Kind::Invalid,

@@ -22,6 +22,9 @@ const PATIENCE: Patience = Patience {
     limit: Duration::from_secs(300),
 };
 
+/// For look-ups that a person waits for before anything has begun.
+const BRIEF: Patience = Patience { limit: Duration::from_secs(30), ..PATIENCE };
+
 /// Creates something. `call` makes it; `look` finds what an earlier try of this run made.
 pub async fn create<T>(
     call: impl AsyncFn() -> Result<T, Error>,
@@ -53,6 +56,11 @@ async fn create_with<T>(
 /// Repeats a call that changes nothing when it is made twice.
 pub async fn repeat<T>(call: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
     repeat_with(PATIENCE, call).await
+}
+
+/// Repeats a look-up, for a short time.
+pub async fn read<T>(call: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    repeat_with(BRIEF, call).await
 }
 
 async fn repeat_with<T>(patience: Patience, call: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {

@@ -10,7 +10,7 @@ use crate::engine::mode::{Force, Mode as EngineMode, OnError, Pauses};
 use crate::event::{Events, Summary};
 use crate::report::{self, Colour, Mode as ReportMode, Reporter, Timestamps};
 use crate::run::data::Reading;
-use crate::run::prepare::{PreparedBuild, prepare};
+use crate::run::prepare::{PreparedBuild, prepare_to_run};
 use crate::run::{Shared, parallel};
 use crate::sources::World;
 use crate::template::{Mode, Undeclared};
@@ -144,7 +144,7 @@ impl Session {
     /// Says what is wrong with the components, and what was noticed before, as one message.
     fn prepare(&self, args: &Args, settings: &Settings, read: &Read) -> (Vec<PreparedBuild>, bool) {
         let force = if args.force { Force::Yes } else { Force::No };
-        let prepared = read.plan.as_ref().map(|plan| prepare(plan, force, &settings.secrets));
+        let prepared = read.plan.as_ref().map(|plan| prepare_to_run(plan, force, &settings.secrets));
         let (builds, mut diagnostics) = prepared.unwrap_or_default();
         diagnostics.extend(read.diagnostics.clone());
         load::print(&self.reporter, &diagnostics, &read.sources);

@@ -66,7 +66,8 @@ pub async fn read(args: &TemplateArgs, how: &How, settings: &Settings, world: &W
     let found = files::read(&args.template)?;
     let var_files = args.var_files.iter().map(|path| files::read_variables(path)).collect::<Result<_, _>>()?;
     let root = PathBuf::from(&found.root);
-    let host = ThisMachine { root, cwd: settings.cwd.clone(), env: settings.env.clone() };
+    let (cwd, env, local) = (settings.cwd.clone(), settings.env.clone(), world.local().cloned());
+    let host = ThisMachine { root, cwd, env, local };
     let mut loading = Loading::start(Inputs {
         files: found.files,
         auto_var_files: found.auto_var_files,

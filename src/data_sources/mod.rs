@@ -1,6 +1,10 @@
 //! Data sources: what templates look up before builds start. One file each; adding one is a file, a line in [`KINDS`] and a test.
 
 pub mod amazon_ami;
+pub mod amazon_parameterstore;
+pub mod amazon_secretsmanager;
+pub mod hcp_packer;
+pub mod http;
 pub mod null;
 
 use async_trait::async_trait;
@@ -34,7 +38,17 @@ pub struct Kind {
 }
 
 /// All kinds, by name.
-pub const KINDS: &[Kind] = &[amazon_ami::KIND, null::KIND];
+pub const KINDS: &[Kind] = &[
+    amazon_ami::KIND,
+    amazon_parameterstore::KIND,
+    amazon_secretsmanager::KIND,
+    hcp_packer::ARTIFACT,
+    hcp_packer::IMAGE,
+    hcp_packer::ITERATION,
+    hcp_packer::VERSION,
+    http::KIND,
+    null::KIND,
+];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

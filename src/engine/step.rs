@@ -32,6 +32,27 @@ impl From<Cancelled> for StepError {
     }
 }
 
+/// A failure of which the work itself has asked what becomes of it, because it had to know before its end.
+#[derive(Debug)]
+pub struct Decided {
+    /// The failure.
+    pub cause: Cause,
+    /// What becomes of it.
+    pub choice: Choice,
+}
+
+impl std::fmt::Display for Decided {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl std::error::Error for Decided {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.source()
+    }
+}
+
 /// What a build hands to its steps. A step can only do what it offers.
 pub struct Cx {
     /// Id of the run.
@@ -48,7 +69,8 @@ pub struct Cx {
     pub mode: Mode,
     prompt: Arc<dyn Prompt>,
     timings: Mutex<Vec<(String, Duration)>>,
-    last_step: Mutex<String>,
+    /// The step that did not succeed, and the first one of them when several ran together.
+    failed_step: Mutex<Option<String>>,
 }
 
 impl Cx {
@@ -60,8 +82,8 @@ impl Cx {
         mode: Mode,
         prompt: Arc<dyn Prompt>,
     ) -> Self {
-        let (timings, last_step) = (Mutex::default(), Mutex::default());
-        Self { run, build: build.into(), events, journal, cancel, mode, prompt, timings, last_step }
+        let (timings, failed_step) = (Mutex::default(), Mutex::default());
+        Self { run, build: build.into(), events, journal, cancel, mode, prompt, timings, failed_step }
     }
 
     /// Runs one step. `work` is called again when the user asks for a retry, so it must be repeatable; what an earlier try made stays in the
@@ -71,14 +93,21 @@ impl Cx {
             match self.attempt(name, work()).await? {
                 Ok(value) => {
                     self.journal_step(name)?;
+                    lock(&self.failed_step).take_if(|failed| failed == name);
                     self.pause(&format!("Pausing after run of step '{name}'. Press enter to continue.")).await?;
                     return Ok(value);
                 }
-                Err(cause) => match self.choose(name, &cause).await {
-                    Choice::CleanUp => return Err(StepError::Failed(cause)),
-                    Choice::Abort => return Err(StepError::Aborted(cause)),
-                    Choice::Retry => {}
-                },
+                Err(cause) => {
+                    let Decided { cause, choice } = match cause.downcast::<Decided>() {
+                        Ok(decided) => *decided,
+                        Err(cause) => Decided { choice: self.choose(name, &cause).await, cause },
+                    };
+                    match choice {
+                        Choice::CleanUp => return Err(StepError::Failed(cause)),
+                        Choice::Abort => return Err(StepError::Aborted(cause)),
+                        Choice::Retry => {}
+                    }
+                }
             }
         }
     }
@@ -88,7 +117,6 @@ impl Cx {
         name: &str,
         work: impl Future<Output = Result<T, Cause>>,
     ) -> Result<Result<T, Cause>, Cancelled> {
-        *lock(&self.last_step) = name.to_owned();
         self.events.send(EventKind::StepStarted { step: name.into() });
         let start = Instant::now();
         let result = self.cancel.guard(work).await;
@@ -99,6 +127,9 @@ impl Cx {
             Ok(Err(cause)) => Some(chain(cause.as_ref())),
             Err(cancelled) => Some(cancelled.to_string()),
         };
+        if error.is_some() {
+            lock(&self.failed_step).get_or_insert_with(|| name.to_owned());
+        }
         self.events.send(EventKind::StepFinished { step: name.into(), elapsed, error });
         result
     }
@@ -124,7 +155,9 @@ impl Cx {
         self.cancel.guard(self.prompt.ask(question)).await.unwrap_or(Err(PromptError::Interrupted))
     }
 
-    async fn choose(&self, name: &str, cause: &Cause) -> Choice {
+    /// With `-on-error=ask`, what the person at the terminal wants to become of a failed step; without a terminal, and in any other mode, it is
+    /// cleaned up.
+    pub async fn choose(&self, name: &str, cause: &Cause) -> Choice {
         if self.mode.on_error != OnError::Ask || self.cancel.urgency() > Urgency::None {
             return Choice::CleanUp;
         }
@@ -152,15 +185,23 @@ impl Cx {
         lock(&self.timings).clone()
     }
 
-    /// The step that began last.
-    pub fn last_step(&self) -> String {
-        lock(&self.last_step).clone()
+    /// The steps that ended until one failed, the latest first: the failed one, and those whose work stands.
+    pub fn ended_steps(&self) -> Vec<String> {
+        let failed = lock(&self.failed_step).clone();
+        let ended = lock(&self.timings);
+        let before = ended.iter().rev().map(|(name, _)| name.clone()).filter(|name| Some(name) != failed.as_ref());
+        failed.iter().cloned().chain(before).collect()
     }
 }
 
-enum Choice {
+/// What becomes of a failed step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// What the build made is removed.
     CleanUp,
+    /// All is left as it is.
     Abort,
+    /// The step is run again.
     Retry,
 }
 

@@ -43,6 +43,24 @@ impl Context<'_> {
         output.0.flush();
         exit
     }
+
+    /// Runs a command whose output is for Kiln and not for people: gives what it writes to standard output.
+    pub async fn ask(&self, command: &str) -> Result<(Exit, String), Error> {
+        let mut kept = Kept(Vec::new());
+        let exit = self.communicator.execute(command, &mut kept).await?;
+        Ok((exit, String::from_utf8_lossy(&kept.0).into_owned()))
+    }
+}
+
+/// Standard output, kept.
+struct Kept(Vec<u8>);
+
+impl Output for Kept {
+    fn stdout(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn stderr(&mut self, _: &[u8]) {}
 }
 
 struct RemoteOutput<'a>(Lines<'a>);

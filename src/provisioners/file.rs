@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::engine::Cause;
+use crate::engine::{Cause, chain};
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
@@ -45,14 +45,6 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn Provisioner>, Diagnostics> {
     Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
 }
 
-/// A transfer that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{what} failed")]
-struct Failed {
-    what: &'static str,
-    source: Cause,
-}
-
 #[async_trait(?Send)]
 impl Provisioner for Options {
     async fn provision(&self, context: &Context<'_>) -> Result<(), Cause> {
@@ -60,7 +52,7 @@ impl Provisioner for Options {
             true => ("Download", self.download(context).await),
             false => ("Upload", self.upload(context).await),
         };
-        result.map_err(|source| Failed { what, source }.into())
+        result.inspect_err(|error| context.events().error(format!("{what} failed: {}", chain(error.as_ref()))))
     }
 }
 
@@ -128,7 +120,9 @@ impl Options {
 
     async fn download(&self, context: &Context<'_>) -> Result<(), Cause> {
         for source in self.all_sources() {
-            context.events().say(format!("Downloading {source} => {}", self.destination));
+            let whole = source.ends_with(['/', '*']);
+            let local = if whole { self.destination.clone() } else { self.remote_file(&base_name(source)) };
+            context.events().say(format!("Downloading {source} => {local}"));
             let directory = source.trim_end_matches('*');
             if directory.ends_with('/') {
                 // Packer keeps the directory's name unless its entries are asked for with a star.
@@ -137,7 +131,7 @@ impl Options {
                 context.communicator.download_dir(directory, &local).await?;
                 continue;
             }
-            let local = PathBuf::from(self.remote_file(&base_name(source)));
+            let local = PathBuf::from(local);
             if let Some(parent) = local.parent() {
                 std::fs::create_dir_all(parent)?;
             }

@@ -3,8 +3,14 @@
 pub mod breakpoint;
 pub mod context;
 pub mod file;
+pub mod hcp_sbom;
+pub mod powershell;
+mod remote;
 pub mod shell;
 pub mod shell_local;
+pub mod sleep;
+pub mod windows_restart;
+pub mod windows_shell;
 
 use async_trait::async_trait;
 
@@ -19,6 +25,16 @@ pub use context::Context;
 pub trait Provisioner {
     /// Does its work. Dropping the future ends it.
     async fn provision(&self, context: &Context<'_>) -> Result<(), Cause>;
+
+    /// What people should know before it starts, one text each.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Why Kiln cannot do what these options ask for, though the template is right: said before anything is made.
+    fn refusal(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Checks options and makes a provisioner of them; makes no change anywhere.
@@ -37,7 +53,17 @@ pub struct Kind {
 }
 
 /// All kinds, by name.
-pub const KINDS: &[Kind] = &[breakpoint::KIND, file::KIND, shell::KIND, shell_local::KIND];
+pub const KINDS: &[Kind] = &[
+    breakpoint::KIND,
+    file::KIND,
+    hcp_sbom::KIND,
+    powershell::KIND,
+    shell::KIND,
+    shell_local::KIND,
+    sleep::KIND,
+    windows_restart::KIND,
+    windows_shell::KIND,
+];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

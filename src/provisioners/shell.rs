@@ -1,7 +1,6 @@
 //! `shell`: runs scripts on the machine.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,24 +9,21 @@ use serde::Deserialize;
 
 use crate::communicator::{Error, Exit};
 use crate::engine::Cause;
-use crate::engine::wait::{Pace, Probe, WaitError, until};
+use crate::engine::wait::{Probe, until};
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
 use crate::hcl::duration::GoDuration;
 
-use crate::scripts::{Source, environment, inline_text, joined, random_number, refused};
+use crate::scripts::environment::{self, Quoting};
+use crate::scripts::{Source, inline_text, joined, random_number};
 
+use super::remote::{self, Failure, PACE, START_RETRY, Script};
 use super::{Context, Kind, Provisioner};
 
 /// The kind.
 pub const KIND: Kind =
     Kind { name: "shell", deferred: &["execute_command"], prepare, schema: || schemars::schema_for!(Options) };
-
-/// How long an upload or a lost connection is tried again, unless the template says otherwise.
-const START_RETRY: Duration = Duration::from_secs(5 * 60);
-/// Pace of those tries. Packer looks every 2 s; a guest that comes back is noticed sooner here.
-const PACE: Pace = Pace::millis(100, 2000);
 
 /// Runs shell scripts on the machine that is built.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -82,30 +78,14 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn Provisioner>, Diagnostics> {
     Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
 }
 
-/// Why the script did not succeed.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error("{0}")]
-    Exit(String),
-    #[error(
-        "Script disconnected unexpectedly. If you expected your script to disconnect, i.e. from a restart, you can try adding `\"expect_disconnect\": true` or `\"valid_exit_codes\": [0, 2300218]` to the shell provisioner parameters."
-    )]
-    Disconnected,
-    #[error("Error uploading script")]
-    Upload(#[source] Error),
-    #[error("read script {path}")]
-    Read { path: String, source: std::io::Error },
-    #[error("Error removing temporary script at {path}")]
-    Clean { path: String, source: Cause },
-}
-
 #[async_trait(?Send)]
 impl Provisioner for Options {
     async fn provision(&self, context: &Context<'_>) -> Result<(), Cause> {
         let variables =
             environment::variables((context.build_name, context.build_type), &self.environment_vars, &self.env);
         let default = if self.use_env_var_file { "export %s='%s'\n" } else { "%s='%s' " };
-        let variables = environment::formatted(&variables, self.env_var_format.as_deref().unwrap_or(default));
+        let variables =
+            environment::formatted(&variables, self.env_var_format.as_deref().unwrap_or(default), Quoting::Shell);
         let env_file = self.upload_variables(context, &variables).await?;
         for script in self.scripts()? {
             context.events().say(format!("Provisioning with shell script: {}", script.label));
@@ -114,18 +94,9 @@ impl Provisioner for Options {
         if let (Some(file), false) = (&env_file, self.skip_clean) {
             self.remove(context, file).await?;
         }
-        if let Some(pause) = self.pause_after.map(Duration::from).filter(|pause| !pause.is_zero()) {
-            context.events().say(format!("Pausing {} after this provisioner...", GoDuration::from(pause)));
-            tokio::time::sleep(pause).await;
-        }
+        remote::pause_after(context, self.pause_after).await;
         Ok(())
     }
-}
-
-/// A script on its way to the machine.
-struct Script {
-    label: String,
-    bytes: Vec<u8>,
 }
 
 impl Options {
@@ -134,17 +105,15 @@ impl Options {
     }
 
     fn scripts(&self) -> Result<Vec<Script>, Failure> {
-        if !self.inline.is_empty() {
-            let text = inline_text(&self.inline, self.inline_shebang.as_deref());
-            return Ok(vec![Script { label: inline_label(), bytes: self.on_guest(text.into_bytes()) }]);
-        }
-        self.source().files().iter().map(|file| self.read(file)).collect()
+        let text = || inline_text(&self.inline, self.inline_shebang.as_deref());
+        let inline = (!self.inline.is_empty()).then(|| Script::inline("packer-shell", text()));
+        let scripts = Script::all(inline, &self.source().files())?;
+        Ok(scripts.into_iter().map(|script| Script { bytes: self.on_guest(script.bytes), ..script }).collect())
     }
 
-    fn read(&self, file: &Path) -> Result<Script, Failure> {
-        let path = file.display().to_string();
-        let bytes = std::fs::read(file).map_err(|source| Failure::Read { path: path.clone(), source })?;
-        Ok(Script { label: path, bytes: self.on_guest(bytes) })
+    /// How long is tried to get a script started.
+    fn start_retry(&self) -> Duration {
+        self.start_retry_timeout.map_or(START_RETRY, Duration::from)
     }
 
     /// Unix line ends and a final one, unless the script is binary.
@@ -181,9 +150,8 @@ impl Options {
             return Ok(None);
         }
         let path = format!("{}/varfile_{}.sh", self.folder(), random_number());
-        self.retried(async || context.communicator.upload_bytes(text.as_bytes(), &path, 0o600).await)
-            .await
-            .map_err(Failure::Upload)?;
+        let upload = async || context.communicator.upload_bytes(text.as_bytes(), &path, 0o600).await;
+        remote::retried(self.start_retry(), upload).await.map_err(Failure::Upload)?;
         Ok(Some(path))
     }
 
@@ -202,20 +170,13 @@ impl Options {
         let fields = [("Path", path.as_str()), ("Vars", variables), ("EnvVarFile", env_file.unwrap_or_default())];
         let template = self.execute_command.as_deref().unwrap_or(default);
         let command = context.render("execute_command", template, &fields)?;
-        let run = self.retried(async || {
-            context.communicator.upload_bytes(&script.bytes, &path, 0o755).await?;
-            context.run(&command).await
-        });
-        match run.await.map_err(Failure::Upload)? {
-            Exit::Disconnected if !self.expects_disconnect() => return Err(Failure::Disconnected.into()),
-            Exit::Disconnected => context.communicator.disconnect().await,
-            Exit::Status(status) => {
-                if let Some(text) = refused(status, &self.valid_exit_codes) {
-                    return Err(Failure::Exit(text).into());
-                }
-                if self.expect_disconnect {
-                    wait_for_disconnect(context).await;
-                }
+        let exit = remote::upload_and_run(context, self.start_retry(), (&script.bytes, &path), &command).await?;
+        if exit == Exit::Disconnected && self.expects_disconnect() {
+            context.communicator.disconnect().await;
+        } else {
+            remote::check_exit(exit, &self.valid_exit_codes)?;
+            if self.expect_disconnect {
+                wait_for_disconnect(context).await;
             }
         }
         if self.skip_clean { Ok(()) } else { self.remove(context, &path).await }
@@ -228,7 +189,7 @@ impl Options {
 
     async fn remove(&self, context: &Context<'_>, path: &str) -> Result<(), Cause> {
         let command = format!("rm -f {}", quoted(path));
-        let removed = self.retried(async || match context.run(&command).await? {
+        let removed = remote::retried(self.start_retry(), async || match context.run(&command).await? {
             Exit::Status(0) => Ok(()),
             // A machine that goes down right after the script takes its time.
             Exit::Disconnected => Err(Error::Lost { what: command.clone() }),
@@ -238,26 +199,6 @@ impl Options {
             }
         });
         Ok(removed.await.map_err(|e| Failure::Clean { path: path.to_owned(), source: e.into() })?)
-    }
-
-    /// Tries again what a reboot or a slow start can break, until the retry time is over.
-    async fn retried<T>(&self, call: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
-        let limit = self.start_retry_timeout.map_or(START_RETRY, Duration::from);
-        let last = std::cell::RefCell::new(None);
-        let probe = async || match call().await {
-            Ok(value) => Ok(Probe::Ready(value)),
-            Err(error @ (Error::Unsupported(_) | Error::Local { .. } | Error::HostKey { .. })) => Err(error),
-            Err(error) => {
-                let text = error.to_string();
-                *last.borrow_mut() = Some(error);
-                Ok(Probe::NotYet(text, None))
-            }
-        };
-        match until(PACE, Some(limit), probe, |_, _| ()).await {
-            Ok(value) => Ok(value),
-            Err(WaitError::Hopeless(error)) => Err(error),
-            Err(WaitError::TimedOut { last: text, .. }) => Err(last.take().unwrap_or(Error::Lost { what: text })),
-        }
     }
 }
 
@@ -281,11 +222,6 @@ async fn wait_for_disconnect(context: &Context<'_>) {
     // A machine that takes longer than this to shut down is left to the retries of what comes next.
     let _ = until(PACE, Some(START_RETRY), probe, |_, _| ()).await;
     context.communicator.disconnect().await;
-}
-
-/// The name by which an inline script is told of: people know it from Packer's temporary file.
-fn inline_label() -> String {
-    std::env::temp_dir().join(format!("packer-shell{}", random_number())).display().to_string()
 }
 
 /// A path in single quotes for a shell.

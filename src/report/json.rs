@@ -28,6 +28,7 @@
 //!
 //! The types here are the schema: the events themselves can change without it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -39,7 +40,7 @@ use serde::Serialize;
 use super::Level;
 use super::queue::{Style, Text};
 use super::view::View;
-use crate::event::{self, Event, EventKind, Stream, Summary};
+use crate::event::{self, Event, EventKind, Stream, Summary, clean_text};
 
 /// The `v` of every line.
 const VERSION: u8 = 1;
@@ -84,7 +85,7 @@ enum Body<'a> {
     },
     Output {
         stream: &'static str,
-        line: &'a str,
+        line: Cow<'a, str>,
     },
     StepStarted {
         step: &'a str,
@@ -221,8 +222,12 @@ fn wire(kind: &EventKind) -> (&'static str, Body<'_>) {
         EventKind::Error(text) => ("error", Body::Text { text }),
         EventKind::Warning(text) => ("warning", Body::Text { text }),
         EventKind::Release(text) => ("release", Body::Text { text }),
-        EventKind::Output { stream: Stream::Stdout, line } => ("output", Body::Output { stream: "stdout", line }),
-        EventKind::Output { stream: Stream::Stderr, line } => ("output", Body::Output { stream: "stderr", line }),
+        EventKind::Output { stream: Stream::Stdout, line } => {
+            ("output", Body::Output { stream: "stdout", line: clean_text(line) })
+        }
+        EventKind::Output { stream: Stream::Stderr, line } => {
+            ("output", Body::Output { stream: "stderr", line: clean_text(line) })
+        }
         EventKind::StepStarted { step } => ("step_started", Body::StepStarted { step }),
         EventKind::StepFinished { step, elapsed, error } => {
             ("step_finished", Body::StepFinished { step, end: end(*elapsed, error.as_deref()) })

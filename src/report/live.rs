@@ -12,7 +12,7 @@ use super::screen::{Screen, Size};
 use super::status::{Line, Status};
 use super::story::{Entry, Story};
 use super::view::View;
-use crate::event::Event;
+use crate::event::{Event, clean_text};
 
 /// The clocks on the status lines show seconds; looking more often keeps them even.
 const TICK: Duration = Duration::from_millis(250);
@@ -168,8 +168,9 @@ fn style() -> ProgressStyle {
 
 /// Text that can't move the cursor, clear the screen or ring: remote output is free to try. Colours stay.
 fn tame(text: &str) -> String {
+    let text = clean_text(text);
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = &*text;
     while let Some(at) = rest.find(|c: char| c.is_control() && c != '\n' && c != '\t') {
         out.push_str(&rest[..at]);
         let length = sequence_length(&rest[at..]);

@@ -10,7 +10,7 @@ use super::Level;
 use super::queue::{Record, Style, Text};
 use super::story::{Entry, Story};
 use super::view::View;
-use crate::event::Event;
+use crate::event::{Event, raw_bytes};
 
 /// The machine-readable view.
 pub struct Machine {
@@ -62,7 +62,7 @@ fn line<'a>(at: SystemTime, target: &str, kind: &str, data: impl IntoIterator<It
         let _ = write!(text, ",{}", escaped(item));
     }
     text.push('\n');
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(&raw_bytes(&text));
 }
 
 fn escaped(data: &str) -> String {

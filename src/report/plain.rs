@@ -6,7 +6,7 @@ use super::Colour;
 use super::queue::{Style, Text};
 use super::story::{Block, Entry, Paint, Story};
 use super::view::View;
-use crate::event::Event;
+use crate::event::{Event, raw_bytes};
 
 /// The plain view.
 pub struct Plain {
@@ -25,7 +25,7 @@ impl View for Plain {
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         for entry in self.story.tell(event) {
             if let Entry::Block(block) = entry {
-                out.extend_from_slice(painted(&block, self.colour).as_bytes());
+                out.extend_from_slice(&raw_bytes(&painted(&block, self.colour)));
                 out.push(b'\n');
             }
         }

@@ -94,8 +94,8 @@ fn secrets_are_masked_in_every_format() {
         secrets.register("HUNTER-TWO");
         let events = Events::new(reporter.sink()).for_build("HUNTER-TWO");
         events.say("say HUNTER-TWO");
-        events.output(Stream::Stdout, "a HUNTER-T");
-        events.output(Stream::Stdout, "WO b");
+        events.output(Stream::Stdout, b"a HUNTER-T");
+        events.output(Stream::Stdout, b"WO b");
         reporter.print("print HUNTER-TWO");
         reporter.print_error("SFVOVEVSLVRXTw==");
         reporter.print_raw("raw HUNTER-TWO\n");
@@ -156,7 +156,7 @@ fn a_reader_that_went_away_is_no_error() {
     let paper = Paper { failure: Some(io::ErrorKind::BrokenPipe), ..Paper::default() };
     let (reporter, _) = reporter(Mode::Plain, &paper);
     let events = Events::new(reporter.sink()).for_build("a");
-    (0..1000).for_each(|_| events.output(Stream::Stdout, "x".repeat(1 << 20)));
+    (0..1000).for_each(|_| events.output(Stream::Stdout, "x".repeat(1 << 20).as_bytes()));
     reporter.suspend(|| ());
     reporter.finish().unwrap();
 }
@@ -166,7 +166,7 @@ fn a_full_disk_is_an_error_and_blocks_nobody() {
     let paper = Paper { failure: Some(io::ErrorKind::StorageFull), ..Paper::default() };
     let (reporter, _) = reporter(Mode::Plain, &paper);
     let events = Events::new(reporter.sink()).for_build("a");
-    (0..200).for_each(|_| events.output(Stream::Stdout, "x".repeat(1 << 20)));
+    (0..200).for_each(|_| events.output(Stream::Stdout, "x".repeat(1 << 20).as_bytes()));
     assert_eq!(reporter.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
     reporter.finish().unwrap();
 }

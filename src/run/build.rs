@@ -124,16 +124,7 @@ async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepErro
     let keep = matches!(cx.mode.on_error, OnError::Abort | OnError::RunCleanupProvisioner)
         || matches!(error, StepError::Aborted(_));
     if keep {
-        let step = cx.last_step();
-        match error {
-            StepError::Cancelled => cx.events.error("Interrupted, aborting..."),
-            _ => {
-                cx.events.error(text.clone());
-                if !step.is_empty() {
-                    cx.events.error(format!("Step \"{step}\" failed, aborting..."));
-                }
-            }
-        }
+        tell_of_abort(cx, &error, &text);
         if shared.world.local().is_some() {
             cx.events.warn("a local instance ends with Kiln: to look at it, use -on-error=ask or a breakpoint");
         }
@@ -142,4 +133,27 @@ async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepErro
     }
     let leftovers = cleanup::settle(cx, &shared.world, build.source.as_ref(), Verdict::Failure).await;
     Finished { error: Some(text), leftovers, ..Finished::default() }
+}
+
+/// Says which step the build ended with, and which ones are not undone. After `-on-error=run-cleanup-provisioner` has done its part, provisioning counts
+/// as undone, and the step before it is the first that is left.
+fn tell_of_abort(cx: &Cx, error: &StepError, text: &str) {
+    let mut steps = cx.ended_steps();
+    let cancelled = matches!(error, StepError::Cancelled);
+    let undone = cx.mode.on_error == OnError::RunCleanupProvisioner;
+    if undone && steps.len() > 1 && steps[0] == "StepProvision" {
+        steps.remove(0);
+    }
+    if !cancelled {
+        cx.events.error(text);
+    }
+    let mut steps = steps.into_iter();
+    let first = steps.next().unwrap_or_default();
+    match cancelled && !undone {
+        true => cx.events.error("Interrupted, aborting..."),
+        false => cx.events.error(format!("Step \"{first}\" failed, aborting...")),
+    }
+    for step in steps {
+        cx.events.error(format!("aborted: skipping cleanup of step \"{step}\""));
+    }
 }

@@ -21,6 +21,8 @@ pub struct PreparedBuild {
     pub values: &'static [&'static str],
     /// Whether people ask where the time of such a build went.
     pub timed: bool,
+    /// What Kiln cannot do of it, though the template is right.
+    refusals: Diagnostics,
 }
 
 /// Prepares all builds. A build with errors is left out; the others can run.
@@ -32,6 +34,18 @@ pub fn prepare(plan: &Plan, force: Force, secrets: &Secrets) -> (Vec<PreparedBui
         prepared
     });
     (builds.collect(), diagnostics)
+}
+
+/// Prepares all builds that shall run: one that asks for something that Kiln does not have is refused now, before it has made anything.
+pub fn prepare_to_run(plan: &Plan, force: Force, secrets: &Secrets) -> (Vec<PreparedBuild>, Diagnostics) {
+    let (builds, mut diagnostics) = prepare(plan, force, secrets);
+    let possible = builds.into_iter().filter_map(|mut build| {
+        let refusals = std::mem::take(&mut build.refusals);
+        let possible = refusals.is_empty();
+        diagnostics.extend(refusals);
+        possible.then_some(build)
+    });
+    (possible.collect(), diagnostics)
 }
 
 fn prepare_build(build: &BuildPlan, force: Force, secrets: &Secrets) -> (Option<PreparedBuild>, Diagnostics) {
@@ -52,13 +66,15 @@ fn prepare_build(build: &BuildPlan, force: Force, secrets: &Secrets) -> (Option<
     };
     let warnings = source.warnings().into_iter().map(|text| Diagnostic::warning(text, "").at_line_of(&build.span));
     diagnostics.extend(warnings);
-    diagnostics.extend(check_components(build, &names, kind.values));
-    let prepared = PreparedBuild { plan: build.clone(), source, values: kind.values, timed: kind.timed };
+    let mut refusals = Diagnostics::new();
+    refusals.extend(source.refusal().map(|text| Diagnostic::error(text, "").at(&build.span)));
+    diagnostics.extend(check_components(build, &names, kind.values, &mut refusals));
+    let prepared = PreparedBuild { plan: build.clone(), source, values: kind.values, timed: kind.timed, refusals };
     ((!diagnostics.has_errors()).then_some(prepared), diagnostics)
 }
 
 /// Options are checked with placeholders now, so that a mistake is found before a machine is paid for.
-fn check_components(build: &BuildPlan, names: &Names<'_>, values: &[&str]) -> Diagnostics {
+fn check_components(build: &BuildPlan, names: &Names<'_>, values: &[&str], refusals: &mut Diagnostics) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
     let facts = BTreeMap::new();
     for spec in build.provisioners.iter().chain(&build.error_cleanup) {
@@ -67,7 +83,16 @@ fn check_components(build: &BuildPlan, names: &Names<'_>, values: &[&str]) -> Di
             None => diagnostics.push(unknown("provisioner", &spec.kind, &spec.options)),
             Some(kind) => {
                 let (body, found) = evaluated(&spec.options, names, &facts, values, kind.deferred);
-                diagnostics.extend(found.into_iter().chain(problems((kind.prepare)(&body))).map(|d| named(d, &what)));
+                diagnostics.extend(found.into_iter().map(|d| named(d, &what)));
+                match (kind.prepare)(&body) {
+                    Err(found) => diagnostics.extend(found.into_iter().map(|d| named(d, &what))),
+                    Ok(provisioner) => {
+                        let at = &spec.options.span;
+                        let warnings = provisioner.warnings();
+                        diagnostics.extend(warnings.into_iter().map(|text| Diagnostic::warning(text, "").at(at)));
+                        refusals.extend(provisioner.refusal().map(|text| Diagnostic::error(text, "").at(at)));
+                    }
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::communicator::Communicator;
 use crate::communicator::nowhere::Nowhere;
 use crate::engine::ledger::Entry;
 use crate::engine::mode::OnError;
-use crate::engine::step::Cx;
+use crate::engine::step::{Choice, Cx, Decided};
 use crate::engine::{Cause, chain};
 use crate::hcl::Value;
 use crate::hcl::body::EvaluatedBody;
@@ -63,10 +63,14 @@ impl Hook for Provisioning<'_> {
         // What a machine makes up for itself (keys, passwords) is as secret as what the template marks.
         values.values().flat_map(Value::sensitive_texts).for_each(|text| self.secrets.register(&text));
         let machine = Machine { of: self, communicator, values };
-        match machine.run_all().await {
-            Ok(()) => Ok(()),
-            Err(original) => machine.run_cleanup(original).await,
-        }
+        let Err(original) = machine.run_all().await else { return Ok(()) };
+        // Asked now, since the cleanup provisioner needs the machine, and only one who gives up on it wants the cleanup.
+        let choice = self.cx.choose("StepProvision", &original).await;
+        let cause = match choice {
+            Choice::CleanUp => machine.run_cleanup(original).await,
+            Choice::Abort | Choice::Retry => original,
+        };
+        Err(Decided { cause, choice }.into())
     }
 
     async fn rehearse(&self) -> Result<(), Cause> {
@@ -103,37 +107,37 @@ impl Machine<'_> {
     }
 
     /// The template's last word on the machine after a failure; not after a signal, and not when everything is to be left as it is.
-    async fn run_cleanup(&self, original: Cause) -> Result<(), Cause> {
+    /// Gives the cause of the failure, to which it may add its own.
+    async fn run_cleanup(&self, original: Cause) -> Cause {
         if self.of.cx.mode.on_error == OnError::Abort {
-            return Err(original);
+            return original;
         }
         self.of.cx.events.say("Provisioning step had errors: Running the cleanup provisioner, if present...");
-        let Some(spec) = &self.of.build.plan.error_cleanup else { return Err(original) };
+        let Some(spec) = &self.of.build.plan.error_cleanup else { return original };
         match self.run_with_retries(spec).await {
-            Ok(_) => Err(original),
+            Ok(_) => original,
             Err(cleanup) => {
                 let (cleanup, original) = (chain(cleanup.as_ref()), chain(original.as_ref()));
-                Err(CleanupFailed { cleanup, original }.into())
+                CleanupFailed { cleanup, original }.into()
             }
         }
     }
 
+    /// What is told and given is the failure of the first attempt: the later ones often only stumble over what it left.
     async fn run_with_retries(&self, spec: &ProvisionerSpec) -> Result<String, Cause> {
-        let mut left = spec.max_retries;
-        loop {
-            let error = match self.attempt(spec).await {
-                Ok(digest) => return Ok(digest),
-                Err(error) if spec.max_retries == 0 => return Err(error),
-                Err(error) => error,
-            };
-            if left == 0 {
-                self.of.cx.events.say("retry limit reached.");
-                return Err(error);
-            }
-            let text = chain(error.as_ref());
+        let first = match self.attempt(spec).await {
+            Err(error) if spec.max_retries > 0 => error,
+            result => return result,
+        };
+        let text = chain(first.as_ref());
+        for left in (1..=spec.max_retries).rev() {
             self.of.cx.events.say(format!("Provisioner failed with {text:?}, retrying with {left} trie(s) left"));
-            left -= 1;
+            if let Ok(digest) = self.attempt(spec).await {
+                return Ok(digest);
+            }
         }
+        self.of.cx.events.say("retry limit reached.");
+        Err(first)
     }
 
     async fn attempt(&self, spec: &ProvisionerSpec) -> Result<String, Cause> {
@@ -154,8 +158,9 @@ impl Machine<'_> {
         };
         let work = provisioner.provision(&context);
         match spec.timeout {
-            None => work.await?,
-            Some(limit) => self.limited(spec, limit, work).await?,
+            // A provisioner with a pause has no limit, as templates written for Packer expect.
+            Some(limit) if spec.pause_before.is_zero() => self.limited(spec, limit, work).await?,
+            _ => work.await?,
         }
         Ok(digest)
     }

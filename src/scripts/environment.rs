@@ -23,13 +23,39 @@ pub fn malformed(list: &[String]) -> Option<&String> {
     list.iter().find(|pair| pair.split_once('=').is_none_or(|(key, _)| key.is_empty()))
 }
 
-/// All variables, sorted by name, each through a printf-like format that takes key and value; single quotes in values are made safe for a shell.
-pub fn formatted(variables: &BTreeMap<String, String>, format: &str) -> String {
+/// What would end a value before its end, and is made safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quoting {
+    /// Single quotes, for a POSIX shell.
+    Shell,
+    /// What PowerShell reads in double quotes.
+    PowerShell,
+    /// Nothing: `cmd` has no quoting that a value could be made safe with.
+    Verbatim,
+}
+
+impl Quoting {
+    fn apply(self, value: &str) -> String {
+        match self {
+            Self::Shell => value.replace('\'', r#"'"'"'"#),
+            Self::PowerShell => {
+                let escape = |c| if "$\"`'".contains(c) { format!("`{c}") } else { String::from(c) };
+                value.chars().map(escape).collect()
+            }
+            Self::Verbatim => value.to_owned(),
+        }
+    }
+}
+
+/// All variables, sorted by name, each through a printf-like format that takes key and value.
+pub fn formatted(variables: &BTreeMap<String, String>, format: &str, quoting: Quoting) -> String {
+    // Cut before anything is put in, so that a value is never taken for a part of the format.
+    let pieces: Vec<String> = format.splitn(3, "%s").map(|piece| piece.replace("%%", "%")).collect();
+    let piece = |n: usize| pieces.get(n).map_or("", String::as_str);
     let one = |(key, value): (&String, &String)| {
-        let quoted = value.replace('\'', r#"'"'"'"#);
-        let (before, rest) = format.split_once("%s").unwrap_or((format, ""));
-        let (between, after) = rest.split_once("%s").unwrap_or((rest, ""));
-        format!("{before}{key}{between}{quoted}{after}").replace("%%", "%")
+        let value = if pieces.len() > 2 { quoting.apply(value) } else { String::new() };
+        let key = if pieces.len() > 1 { key } else { "" };
+        [piece(0), key, piece(1), &value, piece(2)].concat()
     };
     variables.iter().map(one).collect()
 }
@@ -42,8 +68,15 @@ mod tests {
     fn sorted_quoted_and_overridable() {
         let list = ["B=it's".to_owned(), "A=1=2".to_owned(), "PACKER_BUILD_NAME=mine".to_owned()];
         let map = BTreeMap::from([("A".to_owned(), "x".to_owned())]);
-        let text = formatted(&variables(("n", "t"), &list, &map), "%s='%s' ");
+        let text = formatted(&variables(("n", "t"), &list, &map), "%s='%s' ", Quoting::Shell);
         assert_eq!(text, r#"A='x' B='it'"'"'s' PACKER_BUILDER_TYPE='t' PACKER_BUILD_NAME='mine' "#);
+    }
+
+    #[test]
+    fn every_shell_has_its_own_dangers() {
+        let variables = BTreeMap::from([("P".to_owned(), r#"100%% $x "`'"#.to_owned())]);
+        assert_eq!(formatted(&variables, "%s=%s;", Quoting::Verbatim), r#"P=100%% $x "`';"#);
+        assert_eq!(formatted(&variables, "$env:%s=\"%s\"; ", Quoting::PowerShell), "$env:P=\"100%% `$x `\"```'\"; ");
     }
 
     #[test]

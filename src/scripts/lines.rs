@@ -25,7 +25,7 @@ impl<'a> Lines<'a> {
             rest.extend_from_slice(piece);
             if rest.last() == Some(&b'\n') {
                 rest.pop();
-                self.events.output(stream, String::from_utf8_lossy(rest));
+                self.events.output(stream, rest);
                 rest.clear();
             }
         }
@@ -35,7 +35,7 @@ impl<'a> Lines<'a> {
     pub fn flush(&mut self) {
         for (stream, rest) in [(Stream::Stdout, &mut self.stdout), (Stream::Stderr, &mut self.stderr)] {
             if !rest.is_empty() {
-                self.events.output(stream, String::from_utf8_lossy(rest));
+                self.events.output(stream, rest);
                 rest.clear();
             }
         }

@@ -156,7 +156,7 @@ impl Options {
         let variables =
             environment::variables((caller.build_name, caller.build_type), &self.environment_vars, &self.env);
         let format = self.env_var_format.as_deref().unwrap_or("%s='%s' ");
-        let variables = environment::formatted(&variables, format);
+        let variables = environment::formatted(&variables, format, environment::Quoting::Shell);
         let script = path.display().to_string();
         let fields = [("Vars", variables.as_str()), ("Script", &script), ("Command", &script)];
         let default = ["/bin/sh", "-c", "{{.Vars}} {{.Script}}"].map(str::to_owned).to_vec();

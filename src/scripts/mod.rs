@@ -6,4 +6,4 @@ pub mod local;
 mod source;
 
 pub use lines::Lines;
-pub use source::{Source, inline_text, joined, random_number, refused};
+pub use source::{Source, inline_text, joined, random_number, refused, unique};

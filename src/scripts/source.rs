@@ -86,6 +86,14 @@ pub fn random_number() -> u32 {
     (RandomState::new().hash_one(0u8) % 9999) as u32
 }
 
+/// A UUID for names on the machine, which no two builds may share.
+pub fn unique() -> String {
+    // Version 4, variant 1.
+    let bits = rand::random::<u128>() & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+    let digits = format!("{bits:032x}");
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +113,13 @@ mod tests {
         assert_eq!(inline_text(&lines, Some("/bin/bash")), "#!/bin/bash\na\nb\n");
         let own = ["#!/usr/bin/python3\nprint()".to_owned()];
         assert_eq!(inline_text(&own, None), "#!/usr/bin/python3\nprint()\n");
+    }
+
+    #[test]
+    fn unique_names_are_uuids() {
+        let name = unique();
+        assert!(name.len() == 36 && name.as_bytes()[14] == b'4' && "89ab".contains(&name[19..20]), "{name}");
+        assert_ne!(name, unique());
     }
 
     #[test]

@@ -50,6 +50,11 @@ pub trait Source {
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Why Kiln cannot do what these options ask for, though the template is right: said before anything is made.
+    fn refusal(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What is known of a build when its source is prepared.

@@ -46,13 +46,13 @@ impl Null {
     fn problems(&self) -> Vec<String> {
         let options = &self.communicator;
         let mut problems = options.problems();
-        if options.is_none() || options.communicator.as_deref() == Some("winrm") {
+        if options.is_none() {
             return problems;
         }
-        if options.ssh_host.as_deref().unwrap_or_default().is_empty() {
+        if options.host().is_empty() {
             problems.push("a host must be specified, please reference your communicator documentation".to_owned());
         }
-        let ways = [options.ssh_agent_auth, options.ssh_password.is_some(), options.ssh_private_key_file.is_some()];
+        let ways = [options.ssh_agent_auth, !options.password().is_empty(), options.ssh_private_key_file.is_some()];
         match ways.iter().filter(|way| **way).count() {
             0 => problems.push("one authentication method must be specified".to_owned()),
             1 => {}
@@ -65,6 +65,8 @@ impl Null {
 
     async fn session(&self, cx: &Cx, hook: &dyn Hook) -> Result<(), StepError> {
         if self.communicator.is_none() {
+            // Nothing to connect to, and still a step: what follows a failure counts the steps before it.
+            cx.step("StepConnect", async || Ok(())).await?;
             let values = values(cx);
             return cx.step("StepProvision", async || hook.provision(&NoCommunicator, &values).await).await;
         }
@@ -91,6 +93,10 @@ impl Source for Null {
             values: [("ID".to_owned(), Value::string("Null"))].into(),
             ..Artifact::default()
         }))
+    }
+
+    fn refusal(&self) -> Option<String> {
+        self.communicator.refusal()
     }
 
     async fn release(&self, _: &Cx, _: &World, _: &Claim, _: Confirm) -> Result<(), Cause> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{File, FileKind, Inputs, KindTable, Loaded, Loading, Mode, Role, Undeclared};
 use crate::hcl::diagnostics::{Severity, render_line};
-use crate::hcl::functions::{Host, PathKind};
+use crate::hcl::functions::{Host, HttpGet, PathKind};
 use crate::hcl::{Type, Value};
 use crate::plan::{BuildPlan, OnFailure};
 
@@ -60,7 +60,7 @@ impl Host for Nowhere {
         bytes.fill(0);
     }
 
-    fn http_get(&self, _: &str, _: &[(&str, &str)]) -> Result<String, String> {
+    fn http_get(&self, _: &HttpGet<'_>) -> Result<String, String> {
         Err("no network".into())
     }
 

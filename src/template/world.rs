@@ -9,7 +9,7 @@ use crate::hcl::ast::Expr;
 use crate::hcl::convert::convert;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
 use crate::hcl::eval::{Scope, evaluate};
-use crate::hcl::functions::{Allowed, Host, PathKind};
+use crate::hcl::functions::{Allowed, Host, HttpGet, PathKind};
 use crate::hcl::types::Type;
 use crate::hcl::value::{Data, Value};
 
@@ -202,8 +202,8 @@ impl Host for FromWorkingDirectory<'_> {
         self.0.random(bytes);
     }
 
-    fn http_get(&self, url: &str, headers: &[(&str, &str)]) -> Result<String, String> {
-        self.0.http_get(url, headers)
+    fn http_get(&self, request: &HttpGet<'_>) -> Result<String, String> {
+        self.0.http_get(request)
     }
 
     fn aws_secret(&self, name: &str) -> Result<String, String> {

@@ -1,6 +1,7 @@
 //! The way to one machine over all its connections: the wait for the first, and a new one whenever the last was lost.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use russh::client::{Config, Msg};
@@ -42,6 +43,8 @@ const UNANSWERED: usize = 6;
 pub(super) struct Link {
     pub options: Options,
     pub events: Events,
+    /// Set once the machine has turned out to have no POSIX shell (Windows).
+    pub shell_less: AtomicBool,
     pins: Arc<Pins>,
     bastion_pins: Option<Arc<Pins>>,
     ciphers: Vec<cipher::Name>,
@@ -71,7 +74,8 @@ impl Link {
             Route::Direct | Route::Socks5(_) => None,
         };
         let (ciphers, exchanges, current) = (ciphers.known, exchanges.known, Mutex::new(None));
-        Ok(Self { options, events, pins, bastion_pins, ciphers, exchanges, current })
+        let shell_less = AtomicBool::new(false);
+        Ok(Self { options, events, shell_less, pins, bastion_pins, ciphers, exchanges, current })
     }
 
     /// `host:port` of the machine, for messages.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::hcl::functions::{Host, PathKind};
+use crate::hcl::functions::{Host, HttpGet, PathKind};
 
 /// A host where nothing is. Only expressions that may call no function are evaluated with it.
 pub(super) struct Nowhere;
@@ -49,7 +49,7 @@ impl Host for Nowhere {
         bytes.fill(0);
     }
 
-    fn http_get(&self, _: &str, _: &[(&str, &str)]) -> Result<String, String> {
+    fn http_get(&self, _: &HttpGet<'_>) -> Result<String, String> {
         Err("there is no network here".into())
     }
 

@@ -39,6 +39,21 @@ use std::sync::LazyLock;
 use super::types::Type;
 use super::value::Value;
 
+/// A GET request of a function.
+#[derive(Clone, Debug, Default)]
+pub struct HttpGet<'a> {
+    /// The address.
+    pub url: &'a str,
+    /// Headers by name.
+    pub headers: Vec<(&'a str, String)>,
+    /// A PEM file with the authorities that count; the system's when unset.
+    pub authorities: Option<String>,
+    /// PEM files with our certificate and its key.
+    pub client: Option<(String, String)>,
+    /// Whether the server's certificate goes unchecked.
+    pub unchecked: bool,
+}
+
 /// The world outside, as far as functions may look at it.
 pub trait Host: Send + Sync {
     /// The folder that relative paths of `file`, `fileexists`, `fileset` and `templatefile` start from.
@@ -62,7 +77,7 @@ pub trait Host: Send + Sync {
     /// Random bytes fit for secrets.
     fn random(&self, bytes: &mut [u8]);
     /// The body of a GET request; any status but 2xx is an error, whose text says what failed.
-    fn http_get(&self, url: &str, headers: &[(&str, &str)]) -> Result<String, String>;
+    fn http_get(&self, request: &HttpGet<'_>) -> Result<String, String>;
     /// The current secret string of AWS Secrets Manager by name or ARN.
     fn aws_secret(&self, name: &str) -> Result<String, String>;
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json};
 
 use super::arguments::{string, text, text_param, value};
-use super::{Call, Function, FunctionError, Host};
+use super::{Call, Function, FunctionError, Host, HttpGet};
 use crate::hcl::value::Value;
 
 /// The value of a key may be all there is, so the key may be null.
@@ -56,16 +56,36 @@ fn set(host: &dyn Host, name: &str) -> Option<String> {
     host.env(name).filter(|value| !value.is_empty())
 }
 
-fn borrowed(headers: &[(String, String)]) -> Vec<(&str, &str)> {
-    headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+/// True or false as Go programs read it.
+fn switch(host: &dyn Host, name: &str) -> Option<bool> {
+    match set(host, name)?.as_str() {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// A request with the certificates that the variables of one program name.
+fn request<'a>(host: &dyn Host, program: &str, url: &'a str) -> HttpGet<'a> {
+    let file = |name: &str| set(host, &format!("{program}_{name}"));
+    HttpGet {
+        url,
+        authorities: file("CACERT"),
+        client: file("CLIENT_CERT").zip(file("CLIENT_KEY")),
+        ..HttpGet::default()
+    }
 }
 
 /// The value of a key in Consul, found through the environment that Consul's own tools use.
 fn consul_key(call: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
     let (host, key) = (call.host, text(args, 0)?);
     let failed = |why: String| FunctionError::failed(format!("cannot get the Consul key {key:?}: {why}"));
-    let url = format!("{}/v1/kv/{}{}", consul_address(host), escaped(key.trim_start_matches('/')), consul_query(host));
-    let body = host.http_get(&url, &borrowed(&consul_headers(host).map_err(failed)?)).map_err(failed)?;
+    let address = consul_address(host).map_err(failed)?;
+    let url = format!("{address}/v1/kv/{}{}", escaped(key.trim_start_matches('/')), consul_query(host));
+    let mut get = request(host, "CONSUL", &url);
+    get.headers = consul_headers(host).map_err(failed)?;
+    get.unchecked = switch(host, "CONSUL_HTTP_SSL_VERIFY") == Some(false);
+    let body = host.http_get(&get).map_err(failed)?;
     let entries: Vec<Json> = serde_json::from_str(&body).map_err(|error| failed(error.to_string()))?;
     let value = entries.first().and_then(|entry| entry.get("Value")).and_then(Json::as_str).unwrap_or_default();
     let bytes = STANDARD.decode(value).map_err(|error| failed(error.to_string()))?;
@@ -76,14 +96,16 @@ fn consul_key(call: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
     Ok(Value::string(text))
 }
 
-fn consul_address(host: &dyn Host) -> String {
+fn consul_address(host: &dyn Host) -> Result<String, String> {
     let address = set(host, "CONSUL_HTTP_ADDR").unwrap_or_else(|| CONSUL.into());
-    if address.contains("://") {
-        return address.trim_end_matches('/').into();
+    if address.starts_with("unix://") {
+        return Err(format!("CONSUL_HTTP_ADDR is the socket {address}: set it to an http:// or https:// address"));
     }
-    let secure =
-        set(host, "CONSUL_HTTP_SSL").is_some_and(|value| matches!(value.as_str(), "1" | "t" | "true" | "TRUE"));
-    format!("{}://{}", if secure { "https" } else { "http" }, address.trim_end_matches('/'))
+    if address.contains("://") {
+        return Ok(address.trim_end_matches('/').into());
+    }
+    let scheme = if switch(host, "CONSUL_HTTP_SSL") == Some(true) { "https" } else { "http" };
+    Ok(format!("{scheme}://{}", address.trim_end_matches('/')))
 }
 
 fn consul_query(host: &dyn Host) -> String {
@@ -94,7 +116,7 @@ fn consul_query(host: &dyn Host) -> String {
 }
 
 /// The headers that say who asks.
-fn consul_headers(host: &dyn Host) -> Result<Vec<(String, String)>, String> {
+fn consul_headers(host: &dyn Host) -> Result<Vec<(&'static str, String)>, String> {
     let mut headers = Vec::new();
     let token = match (set(host, "CONSUL_HTTP_TOKEN"), set(host, "CONSUL_HTTP_TOKEN_FILE")) {
         (Some(token), _) => Some(token),
@@ -104,9 +126,9 @@ fn consul_headers(host: &dyn Host) -> Result<Vec<(String, String)>, String> {
         }
         (None, None) => None,
     };
-    headers.extend(token.map(|token| ("X-Consul-Token".to_owned(), token)));
+    headers.extend(token.map(|token| ("X-Consul-Token", token)));
     if let Some(user) = set(host, "CONSUL_HTTP_AUTH") {
-        headers.push(("Authorization".into(), format!("Basic {}", STANDARD.encode(user))));
+        headers.push(("Authorization", format!("Basic {}", STANDARD.encode(user))));
     }
     Ok(headers)
 }
@@ -116,11 +138,13 @@ fn vault(call: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
     let (host, path, key) = (call.host, text(args, 0)?, text(args, 1)?);
     let failed = |why: String| FunctionError::failed(format!("cannot get {key:?} of the Vault secret {path:?}: {why}"));
     let token = set(host, "VAULT_TOKEN").ok_or_else(|| failed("VAULT_TOKEN must be set".into()))?;
-    let mut headers = vec![("X-Vault-Token".to_owned(), token), ("X-Vault-Request".to_owned(), "true".to_owned())];
-    headers.extend(set(host, "VAULT_NAMESPACE").map(|namespace| ("X-Vault-Namespace".to_owned(), namespace)));
     let address = set(host, "VAULT_ADDR").unwrap_or_else(|| VAULT.into());
     let url = format!("{}/v1/{}", address.trim_end_matches('/'), escaped(path.trim_start_matches('/')));
-    let body = host.http_get(&url, &borrowed(&headers)).map_err(failed)?;
+    let mut get = request(host, "VAULT", &url);
+    get.headers = vec![("X-Vault-Token", token), ("X-Vault-Request", "true".to_owned())];
+    get.headers.extend(set(host, "VAULT_NAMESPACE").map(|namespace| ("X-Vault-Namespace", namespace)));
+    get.unchecked = switch(host, "VAULT_SKIP_VERIFY") == Some(true);
+    let body = host.http_get(&get).map_err(failed)?;
     let reply: Json = serde_json::from_str(&body).map_err(|error| failed(error.to_string()))?;
     let field = vault_field(&reply, key).ok_or_else(|| failed("there is no such key".into()))?;
     field.as_str().map(Value::string).ok_or_else(|| failed("its value is no text".into()))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Allowed, Host, PathKind, lookup, names};
+use super::{Allowed, Host, HttpGet, PathKind, lookup, names};
 use crate::hcl::diagnostics::Sources;
 use crate::hcl::eval::{Scope, evaluate};
 use crate::hcl::parse::parse_expr;
@@ -78,13 +78,13 @@ impl Host for World {
         bytes.fill(0xab);
     }
 
-    fn http_get(&self, url: &str, headers: &[(&str, &str)]) -> Result<String, String> {
-        match url {
+    fn http_get(&self, request: &HttpGet<'_>) -> Result<String, String> {
+        match request.url {
             "http://127.0.0.1:8500/v1/kv/app/name" => Ok(r#"[{"Value": "a2lsbg=="}]"#.into()),
-            "https://vault:8200/v1/secret/data/app" if headers.contains(&("X-Vault-Token", "t0ken")) => {
+            "https://vault:8200/v1/secret/data/app" if request.headers.contains(&("X-Vault-Token", "t0ken".into())) => {
                 Ok(r#"{"data": {"data": {"password": "s3cret", "port": 1}}}"#.into())
             }
-            _ => Err(format!("404 from {url}")),
+            url => Err(format!("404 from {url}")),
         }
     }
 

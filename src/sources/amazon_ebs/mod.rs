@@ -123,6 +123,10 @@ impl Source for AmazonEbs {
         Ok(release::release(&aws.ec2_in(&claim.intent.place.region), claim, &cx.run, confirm).await?)
     }
 
+    fn refusal(&self) -> Option<String> {
+        self.communicator.refusal()
+    }
+
     fn warnings(&self) -> Vec<String> {
         let text = "`enable_t2_unlimited` is deprecated: use `enable_unlimited_credits`";
         self.options.enable_t2_unlimited.then(|| text.to_owned()).into_iter().collect()

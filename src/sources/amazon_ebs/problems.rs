@@ -28,10 +28,13 @@ impl AmazonEbs {
         }
         if given(&self.communicator.ssh_keypair_name).is_some()
             && self.communicator.ssh_private_key_file.is_none()
-            && !self.communicator.ssh_agent_auth
+            && (self.communicator.is_winrm() || !self.communicator.ssh_agent_auth)
         {
-            let text =
-                "ssh_private_key_file must be provided or ssh_agent_auth enabled when ssh_keypair_name is specified.";
+            // The password of a Windows instance is encrypted with its key, which an agent does not decrypt with.
+            let text = match self.communicator.is_winrm() {
+                true => "ssh_private_key_file must be provided to retrieve the winrm password when using ssh_keypair_name.",
+                false => "ssh_private_key_file must be provided or ssh_agent_auth enabled when ssh_keypair_name is specified.",
+            };
             problems.push(text.to_owned());
         }
         let interfaces = ["public_ip", "private_ip", "public_dns", "private_dns", "ipv6"];

@@ -16,7 +16,7 @@ use crate::hcl::duration::GoDuration;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CommunicatorOptions {
-    /// `ssh` (default) or `none`.
+    /// `ssh` (default) or `none`. The options of `winrm` are checked, but a build that needs it is refused.
     pub communicator: Option<String>,
     /// Pause after the first connection; then the connection is made again.
     pub pause_before_connecting: Option<GoDuration>,
@@ -86,6 +86,25 @@ pub struct CommunicatorOptions {
     pub ssh_proxy_username: Option<String>,
     /// Password there.
     pub ssh_proxy_password: Option<String>,
+
+    /// User. Required for `winrm`.
+    pub winrm_username: Option<String>,
+    /// Password.
+    pub winrm_password: Option<String>,
+    /// Host to connect to; found by the source when unset.
+    pub winrm_host: Option<String>,
+    /// Port; 5985, or 5986 with TLS, when unset.
+    pub winrm_port: Option<u16>,
+    /// How long to try to connect; 30 minutes when unset.
+    pub winrm_timeout: Option<GoDuration>,
+    /// Connects with TLS.
+    pub winrm_use_ssl: bool,
+    /// Does not check the certificate.
+    pub winrm_insecure: bool,
+    /// Logs in with NTLM instead of basic authentication.
+    pub winrm_use_ntlm: bool,
+    /// Does not use a proxy from the environment.
+    pub winrm_no_proxy: bool,
 }
 
 /// Time to connect when neither time nor attempts are given.
@@ -99,9 +118,35 @@ impl CommunicatorOptions {
         self.communicator.as_deref() == Some("none")
     }
 
+    /// True for `communicator = "winrm"`.
+    pub fn is_winrm(&self) -> bool {
+        self.communicator.as_deref() == Some("winrm")
+    }
+
+    /// The host that the template names.
+    pub fn host(&self) -> &str {
+        let host = if self.is_winrm() { &self.winrm_host } else { &self.ssh_host };
+        host.as_deref().unwrap_or_default()
+    }
+
+    /// The password that the template gives.
+    pub fn password(&self) -> &str {
+        let password = if self.is_winrm() { &self.winrm_password } else { &self.ssh_password };
+        password.as_deref().unwrap_or_default()
+    }
+
+    /// Why Kiln cannot connect in the way that the template asks for.
+    pub fn refusal(&self) -> Option<String> {
+        let kind = self.communicator.as_deref().filter(|kind| !["", "ssh", "none"].contains(kind))?;
+        Some(format!(
+            "Kiln cannot connect by `communicator = \"{kind}\"`: it speaks SSH (Windows has an OpenSSH server since 2019; start it in user_data and use communicator = \"ssh\")"
+        ))
+    }
+
     /// Texts to mask in output.
     pub fn secrets(&self) -> Vec<String> {
-        let passwords = [&self.ssh_password, &self.ssh_bastion_password, &self.ssh_proxy_password];
+        let passwords =
+            [&self.ssh_password, &self.ssh_bastion_password, &self.ssh_proxy_password, &self.winrm_password];
         passwords.into_iter().flatten().cloned().collect()
     }
 
@@ -125,8 +170,11 @@ impl CommunicatorOptions {
     pub fn problems(&self) -> Vec<String> {
         match self.communicator.as_deref().unwrap_or_default() {
             "" | "ssh" => self.ssh_problems(),
-            "none" => Vec::new(),
-            "winrm" => vec!["communicator `winrm` is not supported by this version of Kiln".to_owned()],
+            "none" | "docker" | "dockerWindowsContainer" => Vec::new(),
+            "winrm" if self.winrm_username.as_deref().unwrap_or_default().is_empty() => {
+                vec!["winrm_username must be specified.".to_owned()]
+            }
+            "winrm" => Vec::new(),
             other => vec![format!("Communicator type {other} is invalid")],
         }
     }

@@ -18,6 +18,7 @@ const CHUNK: usize = 256 << 10;
 const AHEAD: usize = 8;
 
 /// What a file upload sends.
+#[derive(Clone)]
 pub enum Content {
     /// A local file's content.
     File(PathBuf),

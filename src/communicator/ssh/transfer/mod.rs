@@ -10,6 +10,7 @@ mod unpack;
 mod walk;
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinError;
@@ -27,7 +28,10 @@ pub(super) use self::feed::Content;
 pub(super) async fn upload(link: &Link, content: Content, remote: &str, mode: u32) -> Result<(), Error> {
     let mode = mode & 0o7777;
     match link.options.transfer {
-        Method::Stream => stream::upload(link, content, remote, mode).await,
+        Method::Stream => {
+            let by_sftp = sftp::upload(link, content.clone(), remote, mode);
+            streamed(link, stream::upload(link, content, remote, mode), by_sftp).await
+        }
         Method::Scp => scp::upload(link, content, remote, mode).await,
         Method::Sftp => sftp::upload(link, content, remote, mode).await,
     }
@@ -40,7 +44,10 @@ pub(super) async fn upload_dir(link: &Link, local: &Path, remote: &str) -> Resul
         blocking(move || walk::walk(&local)).await?
     };
     match link.options.transfer {
-        Method::Stream => tree::upload(link, tree, remote).await,
+        Method::Stream => {
+            let by_sftp = sftp::upload_dir(link, tree.clone(), remote);
+            streamed(link, tree::upload(link, tree, remote), by_sftp).await
+        }
         Method::Scp => scp::upload_dir(link, tree, remote).await,
         Method::Sftp => sftp::upload_dir(link, tree, remote).await,
     }
@@ -49,7 +56,9 @@ pub(super) async fn upload_dir(link: &Link, local: &Path, remote: &str) -> Resul
 /// Downloads one file.
 pub(super) async fn download(link: &Link, remote: &str, local: &Path) -> Result<(), Error> {
     match link.options.transfer {
-        Method::Stream => stream::download(link, remote, local).await,
+        Method::Stream => {
+            streamed(link, stream::download(link, remote, local), sftp::download(link, remote, local)).await
+        }
         Method::Scp => scp::download(link, remote, local).await,
         Method::Sftp => sftp::download(link, remote, local).await,
     }
@@ -59,7 +68,9 @@ pub(super) async fn download(link: &Link, remote: &str, local: &Path) -> Result<
 pub(super) async fn download_dir(link: &Link, remote: &str, local: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(local).map_err(|e| local_error(local, &e))?;
     match link.options.transfer {
-        Method::Stream => tree::download(link, remote, local).await,
+        Method::Stream => {
+            streamed(link, tree::download(link, remote, local), sftp::download_dir(link, remote, local)).await
+        }
         Method::Scp => scp::download_dir(link, remote, local).await,
         Method::Sftp => sftp::download_dir(link, remote, local).await,
     }
@@ -67,15 +78,45 @@ pub(super) async fn download_dir(link: &Link, remote: &str, local: &Path) -> Res
 
 /// Whether `remote` is a directory.
 pub(super) async fn is_dir(link: &Link, remote: &str) -> Result<bool, Error> {
-    if link.options.transfer == Method::Sftp {
+    if link.options.transfer == Method::Sftp || link.shell_less.load(Ordering::Relaxed) {
         return sftp::is_dir(link, remote).await;
     }
     let what = format!("look at {remote}");
     let finished = ask_machine(link, &sh("[ -d \"$1\" ]", &[&script::path(remote)]), Vec::new()).await?;
+    // The test itself says nothing; a shell that knows no such command does.
+    let doubtful = link.options.transfer == Method::Stream && !finished.stderr.is_empty();
+    if doubtful && lacks_shell(link).await {
+        return sftp::is_dir(link, remote).await;
+    }
     match finished.exit {
         Exit::Status(status @ (0 | 1)) => Ok(status == 0),
         _ => Err(failure(&what, &finished)),
     }
+}
+
+/// Transfers by Kiln's own streams, which are scripts for a POSIX shell; by SFTP where the machine turns out to have none.
+async fn streamed(
+    link: &Link,
+    by_stream: impl Future<Output = Result<(), Error>>,
+    by_sftp: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    if link.shell_less.load(Ordering::Relaxed) {
+        return by_sftp.await;
+    }
+    match by_stream.await {
+        Err(Error::Transfer { .. }) if lacks_shell(link).await => by_sftp.await,
+        result => result,
+    }
+}
+
+/// Whether the machine cannot run the simplest script. Asked only after one has failed, so that others pay nothing.
+async fn lacks_shell(link: &Link) -> bool {
+    let lacks = match ask_machine(link, &sh("exit 0", &[]), Vec::new()).await {
+        Ok(finished) => matches!(finished.exit, Exit::Status(status) if status != 0),
+        Err(_) => false,
+    };
+    link.shell_less.fetch_or(lacks, Ordering::Relaxed);
+    lacks
 }
 
 /// Refuses a script that did not end with status 0.

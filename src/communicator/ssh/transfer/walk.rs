@@ -8,7 +8,7 @@ use super::local_error;
 use crate::communicator::Error;
 
 /// A local directory and everything below it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tree {
     /// The directory itself.
     pub root: PathBuf,
@@ -19,7 +19,7 @@ pub(super) struct Tree {
 }
 
 /// One file or directory of a tree.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Its path from the root.
     pub name: PathBuf,
