@@ -148,10 +148,10 @@ fn tell_of_abort(cx: &Cx, error: &StepError, text: &str) {
         cx.events.error(text);
     }
     let mut steps = steps.into_iter();
-    let first = steps.next().unwrap_or_default();
-    match cancelled && !undone {
-        true => cx.events.error("Interrupted, aborting..."),
-        false => cx.events.error(format!("Step \"{first}\" failed, aborting...")),
+    match steps.next() {
+        _ if cancelled && !undone => cx.events.error("Interrupted, aborting..."),
+        Some(step) => cx.events.error(format!("Step \"{step}\" failed, aborting...")),
+        None => {}
     }
     for step in steps {
         cx.events.error(format!("aborted: skipping cleanup of step \"{step}\""));
