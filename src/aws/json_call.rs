@@ -85,7 +85,7 @@ fn refusal(operation: &'static str, subject: &str, status: u16, reply: &Json) ->
         _ => Kind::Unavailable,
     };
     let message = match (&code, text("message").or_else(|| text("Message"))) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), Some(message)) => format!("{code}: {}", message.trim_end_matches('.')),
         (Some(code), None) => code.clone(),
         (None, _) => format!("the endpoint answered with HTTP status {status}"),
     };

@@ -131,6 +131,10 @@ async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepErro
         let leftovers = cleanup::kept_by_abort(cx);
         return Finished { error: Some(text), aborted: true, leftovers, ..Finished::default() };
     }
+    if let (StepError::Cancelled, OnError::Ask, Some(step)) = (&error, cx.mode.on_error, cx.ended_steps().first()) {
+        // Nobody who has pressed Ctrl-C wants to be asked.
+        cx.events.error(format!("Step \"{step}\" failed"));
+    }
     let leftovers = cleanup::settle(cx, &shared.world, build.source.as_ref(), Verdict::Failure).await;
     Finished { error: Some(text), leftovers, ..Finished::default() }
 }

@@ -106,8 +106,8 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// The template's last word on the machine after a failure; not after a signal, and not when everything is to be left as it is.
-    /// Gives the cause of the failure, to which it may add its own.
+    /// The template's last word on the machine after a failure; not after a signal, and not when everything is to be left as it is. Gives the cause of
+    /// the failure, to which it may add its own.
     async fn run_cleanup(&self, original: Cause) -> Cause {
         if self.of.cx.mode.on_error == OnError::Abort {
             return original;

@@ -32,8 +32,12 @@ impl AmazonEbs {
         {
             // The password of a Windows instance is encrypted with its key, which an agent does not decrypt with.
             let text = match self.communicator.is_winrm() {
-                true => "ssh_private_key_file must be provided to retrieve the winrm password when using ssh_keypair_name.",
-                false => "ssh_private_key_file must be provided or ssh_agent_auth enabled when ssh_keypair_name is specified.",
+                true => {
+                    "ssh_private_key_file must be provided to retrieve the winrm password when using ssh_keypair_name."
+                }
+                false => {
+                    "ssh_private_key_file must be provided or ssh_agent_auth enabled when ssh_keypair_name is specified."
+                }
             };
             problems.push(text.to_owned());
         }
