@@ -52,7 +52,7 @@ fn nodes(bodies: &[Arc<Body>], data: &DataBlocks) -> Vec<Node> {
 }
 
 /// Makes the plans of the selected builds. Sources of all builds must be declared, but only what selected builds
-/// use must be of a known type.
+/// use must be of a known type: a provisioner that `only` keeps for another cloud's build is not used.
 pub(in crate::template) fn assemble(
     blocks: &[BuildBlock],
     context: &Context<'_>,
@@ -135,19 +135,13 @@ impl Builder<'_> {
         let names = Arc::new(self.names());
         let (block, source) = (self.block, self.source);
         let mut provisioners = Vec::new();
-        for provisioner in &block.provisioners {
-            self.check_kind(
-                Role::Provisioner,
-                "provisioner",
-                &provisioner.kind,
-                &provisioner.options.span,
-                diagnostics,
-            );
-            if provisioner.filter.admits(source) {
-                provisioners.push(self.provisioner(provisioner, &names));
-            }
+        for provisioner in block.provisioners.iter().filter(|provisioner| provisioner.filter.admits(source)) {
+            let (kind, span) = (&provisioner.kind, &provisioner.options.span);
+            self.check_kind(Role::Provisioner, "provisioner", kind, span, diagnostics);
+            provisioners.push(self.provisioner(provisioner, &names));
         }
-        let error_cleanup = block.cleanup.as_ref().map(|cleanup| {
+        let cleanup = block.cleanup.as_ref().filter(|cleanup| cleanup.filter.admits(source));
+        let error_cleanup = cleanup.map(|cleanup| {
             let word = "error-cleanup-provisioner";
             self.check_kind(Role::Provisioner, word, &cleanup.kind, &cleanup.options.span, diagnostics);
             self.provisioner(cleanup, &names)
@@ -163,8 +157,7 @@ impl Builder<'_> {
             source: self.source_body(&names, diagnostics),
             span: self.declared.span.clone(),
             provisioners,
-            error_cleanup: error_cleanup
-                .filter(|_| block.cleanup.as_ref().is_some_and(|cleanup| cleanup.filter.admits(source))),
+            error_cleanup,
             post_processors,
         })
     }
@@ -232,9 +225,9 @@ impl Builder<'_> {
                 self.excluded += 1;
                 break;
             }
-            let options = &processor.options;
-            self.check_kind(Role::PostProcessor, "post-processor", &processor.kind, &options.span, diagnostics);
             if processor.filter.admits(self.source) {
+                let options = &processor.options;
+                self.check_kind(Role::PostProcessor, "post-processor", &processor.kind, &options.span, diagnostics);
                 specs.push(PostProcessorSpec {
                     kind: processor.kind.clone(),
                     name: processor.name.clone(),
