@@ -11,6 +11,9 @@ mod lexer;
 mod line;
 mod spacing;
 
+use std::ops::Range;
+
+pub(super) use lexer::Kind;
 use line::Line;
 
 /// The text in canonical format. Text that is no HCL is formatted as far as its tokens go; nothing of it is lost.
@@ -28,6 +31,20 @@ pub fn format(text: &str) -> String {
     // Blanks at the end of the file are kept, as spaces.
     out.extend(std::iter::repeat_n(' ', trailing));
     out
+}
+
+/// Where the comments of a text are, in order.
+pub fn comments(text: &str) -> Vec<Range<usize>> {
+    tokens_with_places(text).filter(|(kind, _)| *kind == Kind::Comment).map(|(_, place)| place).collect()
+}
+
+/// The kinds of the tokens of a text, each with its place.
+pub(super) fn tokens_with_places(text: &str) -> impl Iterator<Item = (Kind, Range<usize>)> {
+    let (tokens, _) = lexer::tokens(text);
+    tokens.into_iter().map(|token| {
+        let start = token.text.as_ptr().addr() - text.as_ptr().addr();
+        (token.kind, start..start + token.text.len())
+    })
 }
 
 /// Sets the spaces between the tokens of a line.

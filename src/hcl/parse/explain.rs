@@ -77,6 +77,10 @@ fn by_text(text: &str, at: usize) -> Option<(&'static str, String)> {
             "A semicolon is not valid. Use line breaks between arguments and blocks, and commas between items."
                 .to_owned(),
         ),
+        Some(c) if is_stray(c) => {
+            let number = u32::from(c);
+            ("Invalid character", format!("The control character U+{number:04X} is not valid here. Delete it."))
+        }
         Some('`') => ("Invalid character", "A back-quote is not valid. Use a heredoc for text over several lines.".into()),
         Some('\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}') => {
             ("Invalid character", "Typographic quotes are not valid. Use straight double quotes (\").".into())
@@ -100,6 +104,11 @@ fn by_text(text: &str, at: usize) -> Option<(&'static str, String)> {
         _ => return None,
     };
     Some((summary, detail))
+}
+
+/// Whether a character is none that a text editor shows.
+pub(super) fn is_stray(c: char) -> bool {
+    c.is_control() && !c.is_whitespace()
 }
 
 /// Whether a string that starts the line ends on it.

@@ -1,10 +1,11 @@
 //! Text to tree.
 //!
-//! The parser is `hcl::edit`, which keeps places. Around it: what it refuses but the language allows (`repair`), going on
-//! after a syntax error (`recover`), better words for its errors (`explain`), and the step from its tree to ours
+//! The parser is `hcl::edit`, which keeps places. Around it: what it refuses but the language allows (`repair`, `heredoc`),
+//! going on after a syntax error (`recover`), better words for its errors (`explain`), and the step from its tree to ours
 //! (`lower`, `template`).
 
 mod explain;
+mod heredoc;
 mod json;
 mod json_text;
 mod lower;

@@ -22,6 +22,7 @@ pub(super) fn after(file: FileId, text: &str, repaired: &mut Repaired<'_>, error
     let at = place(text, error);
     let starts = block_starts(text);
     if text[at..].trim().len() <= 1
+        && !text[at..].starts_with(explain::is_stray)
         && let Some(header) = unclosed(text, &starts)
     {
         let detail = "There is no closing brace for this block before the next one or the end of the file.";

@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use hcl::edit::parser::Error;
 
+use super::heredoc;
+
 /// Bytes parsed again after repairs, over all repairs of a text: some ten seconds.
 const MAX_REPARSED: usize = 64 << 20;
 
@@ -33,12 +35,12 @@ pub(super) enum Kind {
 }
 
 impl<'a> Repaired<'a> {
-    /// A text; a byte order mark is repaired at once.
+    /// A text; a byte order mark and the words of heredocs are repaired at once.
     pub(super) fn new(original: &'a str) -> Self {
-        let text = match original.strip_prefix('\u{feff}') {
-            Some(rest) => format!("   {rest}"),
-            None => original.to_owned(),
-        };
+        let mut text = heredoc::disguised(original);
+        if text.starts_with('\u{feff}') {
+            text.replace_range(..'\u{feff}'.len_utf8(), "   ");
+        }
         Self { original, text, replaced: BTreeMap::new(), budget: MAX_REPARSED }
     }
 

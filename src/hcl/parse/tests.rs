@@ -147,9 +147,18 @@ fn heredocs() {
         ("a = <<-E\n\t\tx\n\t y\n\tE\n", "x\ny\n"),
         ("a = <<E\n\\n $${x} %%{y} $z\nE\n", "\\n ${x} %{y} $z\n"),
         ("a = <<E\nE\n", ""),
+        // The word ends it only where it stands alone.
+        ("a = <<E\nE x\n  E)\nE2\n E \n", "E x\n  E)\nE2\n"),
     ];
     for (text, want) in cases {
         assert_eq!(string(text), want, "{text}");
+    }
+}
+
+#[test]
+fn heredocs_without_end() {
+    for text in ["a = <<E\nx\n", "a = [<<E\nx\nE, 1]\n", "a = f(<<E\nE)\n"] {
+        assert!(problems(text)[0].contains("Unterminated heredoc"), "{text} {:?}", problems(text));
     }
 }
 
