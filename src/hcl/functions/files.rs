@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::arguments::{any, bool, parts_param, string, text, text_param, value};
-use super::paths::{expand, from};
+use super::paths::{expand, from, slashed};
 use super::{Allowed, Call, Function, FunctionError, PathKind};
 use crate::hcl::eval::render_template;
 use crate::hcl::value::Value;
@@ -26,32 +26,44 @@ fn path(call: &Call<'_>, args: &[Value]) -> Result<String, FunctionError> {
     Ok(from(call.host.root(), &path))
 }
 
-fn read(call: &Call<'_>, path: &str) -> Result<Vec<u8>, FunctionError> {
+fn read(call: &Call<'_>, path: &str, advice: impl FnOnce() -> String) -> Result<Vec<u8>, FunctionError> {
     call.host.read(Path::new(path)).map_err(|error| {
         FunctionError::argument(
             0,
             match error.kind() {
-                io::ErrorKind::NotFound => format!("no file exists at {path}"),
+                io::ErrorKind::NotFound => format!("no file exists at {path}{}", advice()),
                 _ => format!("cannot read {path}: {error}"),
             },
         )
     })
 }
 
-fn read_text(call: &Call<'_>, path: &str) -> Result<String, FunctionError> {
-    String::from_utf8(read(call, path)?).map_err(|_| {
+/// What to do about an argument that begins with the template's folder, which is put in front of it once more.
+fn advice(call: &Call<'_>, args: &[Value]) -> String {
+    let folder = slashed(call.host.root());
+    let root = folder.trim_end_matches('/');
+    match text(args, 0) {
+        Ok(given) if root != "." && !root.is_empty() && given.starts_with(&format!("{root}/")) => format!(
+            "; relative paths start from the template's folder, {root}: leave the folder out, or use abspath(path.root)"
+        ),
+        _ => String::new(),
+    }
+}
+
+fn read_text(call: &Call<'_>, args: &[Value], path: &str) -> Result<String, FunctionError> {
+    String::from_utf8(read(call, path, || advice(call, args))?).map_err(|_| {
         FunctionError::argument(0, format!("{path} is no UTF-8 text; filebase64 reads files of other bytes"))
     })
 }
 
 fn file(call: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
-    Ok(Value::string(read_text(call, &path(call, args)?)?))
+    Ok(Value::string(read_text(call, args, &path(call, args)?)?))
 }
 
 /// Unlike `file` it starts from the working directory and does not know `~`: templates may have come to rely on it.
 fn filebase64(call: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
     let path = from(call.host.cwd(), text(args, 0)?);
-    Ok(Value::string(STANDARD.encode(read(call, &path)?)))
+    Ok(Value::string(STANDARD.encode(read(call, &path, String::new)?)))
 }
 
 fn fileexists(call: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
@@ -69,7 +81,7 @@ fn fileexists(call: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
 fn templatefile(call: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
     let path = path(call, args)?;
     let variables = variables(value(args, 1)?)?;
-    let text = read_text(call, &path)?;
+    let text = read_text(call, args, &path)?;
     render_template(&path, &text, variables, call, &without(call.allowed, "templatefile"))
         .map_err(|error| FunctionError::failed(error.to_string()))
 }

@@ -144,6 +144,11 @@ fn files() {
         (r#"file("a.txt")"#, "a"),
         (r#"file("~/notes")"#, "mine"),
         (r#"file("none")"#, "! Invalid value for \"path\" parameter: no file exists at root/none."),
+        (
+            r#"templatefile("root/greet.tmpl", {})"#,
+            "! Invalid value for \"path\" parameter: no file exists at root/root/greet.tmpl; relative paths start from the \
+             template's folder, root: leave the folder out, or use abspath(path.root).",
+        ),
         (r#"fileexists("sub/b.txt")"#, "true"),
         (r#"fileexists("none")"#, "false"),
         (r#"fileexists("sub")"#, "! Invalid value for \"path\" parameter: root/sub is a directory, not a file."),
