@@ -300,7 +300,7 @@ fn snippet(span: &Span, sources: &Sources) -> String {
     let carets = shown_marked.width().clamp(1, MAX_SNIPPET);
     // Tabs stay tabs in the line of carets, so that it fits under the source line at any tab width.
     let pad: String = before.chars().map(|c| if c == '\t' { "\t".into() } else { " ".repeat(width(c)) }).collect();
-    let _ = writeln!(shown, "{number:4}: {line}\n      {pad}{}\n", "^".repeat(carets));
+    let _ = writeln!(shown, "{number:4}: {}\n      {pad}{}\n", visible(line), "^".repeat(carets));
     shown
 }
 
@@ -308,6 +308,18 @@ fn line_only(span: &Span, sources: &Sources) -> String {
     let text = sources.text(span.file);
     let (number, ..) = line_at(text, span.range.start.min(text.len()));
     format!("  on {} line {number}:\n  (source code not available)\n\n", sources.name(span.file))
+}
+
+/// A line without control characters but tabs, as a terminal would obey them: they are shown as pictures.
+fn visible(line: &str) -> String {
+    let shown = |c: char| match c {
+        '\t' => c,
+        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        '\x7f' => '\u{2421}',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    line.chars().map(shown).collect()
 }
 
 fn width(character: char) -> usize {
@@ -413,6 +425,10 @@ mod tests {
         assert_eq!(shown("x", 9..12), "  on a.hcl line 1, column 2:\n   1: x\n       ^\n\n");
         assert_eq!(shown("", 0..0), "  on a.hcl line 1, column 1:\n   1: \n      ^\n\n");
         assert_eq!(shown("\té = {\r\n}\r\n", 6..12), "  on a.hcl line 1, column 6:\n   1: \té = {\n      \t    ^\n\n");
+        assert_eq!(
+            shown("a \0\x1b[31m", 2..3),
+            "  on a.hcl line 1, column 3:\n   1: a \u{2400}\u{241b}[31m\n        ^\n\n"
+        );
         let long = format!("{} here", "x".repeat(500));
         assert!(shown(&long, 501..505).contains("^^^^") && shown(&long, 501..505).len() < 400);
     }
