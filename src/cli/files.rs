@@ -22,6 +22,9 @@ pub enum Missing {
     /// The path does not exist or cannot be read.
     #[error("{path}: {reason}")]
     Unreadable { path: String, reason: String },
+    /// A variable file cannot be read.
+    #[error("Failed to read variable file {path:?}: {reason}\n\nhint: {hint}")]
+    Variables { path: String, reason: String, hint: &'static str },
     /// The directory holds no template.
     #[error("Could not find any config file in {0}: a template's name ends in .pkr.hcl or .pkr.json")]
     Empty(String),
@@ -47,21 +50,32 @@ pub fn read(argument: &str) -> Result<TemplateFiles, Missing> {
 
 /// Reads a variable file.
 pub fn read_variables(path: &str) -> Result<File, Missing> {
-    let kind = if path.ends_with(".json") { FileKind::Json } else { FileKind::Hcl };
-    if !path.ends_with(".json") && !path.ends_with(".hcl") {
-        let reason = "Could not guess format: a variable file's name ends in .hcl or .json".to_owned();
-        return Err(Missing::Unreadable { path: path.to_owned(), reason });
-    }
-    read_file(path, kind)
+    let failed = |reason: String, hint| Missing::Variables { path: path.to_owned(), reason, hint };
+    let text = std::fs::read(path).map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::NotFound if Path::new(path).is_relative() => {
+                "a relative path given with -var-file starts from the working directory"
+            }
+            _ => "check what is given with -var-file",
+        };
+        failed(reason(path, &error), hint)
+    })?;
+    let unclear = || failed("its name tells no format".to_owned(), "a variable file's name ends in .hcl or .json");
+    Ok(File { name: path.to_owned(), text, kind: kind(path, "").ok_or_else(unclear)? })
 }
 
 fn read_directory(argument: &str) -> Result<TemplateFiles, Missing> {
     let entries = std::fs::read_dir(argument).map_err(|error| unreadable(argument, &error))?;
-    let mut names: Vec<String> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().metadata().is_ok_and(|meta| !meta.is_dir()))
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| unreadable(argument, &error))?;
+        // A link that leads nowhere stays in: without its file the template would be another one.
+        if !entry.path().is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    // Emacs marks a file that is being edited with a link whose target is no path.
+    names.retain(|name| !name.starts_with(".#"));
     names.sort();
     let read = |stem: &str| -> Result<Vec<File>, Missing> {
         let mut files = Vec::new();
@@ -98,9 +112,23 @@ fn read_file(path: &str, kind: FileKind) -> Result<File, Missing> {
 
 fn unreadable(path: &str, error: &io::Error) -> Missing {
     let reason = match error.kind() {
-        io::ErrorKind::NotFound => format!("stat {path}: no such file or directory"),
-        io::ErrorKind::PermissionDenied => format!("open {path}: permission denied"),
-        _ => error.to_string(),
+        io::ErrorKind::NotFound if std::fs::symlink_metadata(path).is_err() => {
+            format!("stat {path}: no such file or directory")
+        }
+        _ => reason(path, error),
     };
     Missing::Unreadable { path: path.to_owned(), reason }
+}
+
+/// Why a file cannot be read, without its name.
+fn reason(path: &str, error: &io::Error) -> String {
+    match (error.kind(), std::fs::read_link(path)) {
+        (io::ErrorKind::NotFound, Ok(target)) => {
+            format!("it is a link to {}, which does not exist", target.display())
+        }
+        (io::ErrorKind::NotFound, Err(_)) => "no such file or directory".to_owned(),
+        (io::ErrorKind::PermissionDenied, _) => "permission denied".to_owned(),
+        (io::ErrorKind::IsADirectory, _) => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    }
 }

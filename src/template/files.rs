@@ -1,5 +1,6 @@
 //! From bytes to bodies.
 
+use super::encoding;
 use super::inputs::{File, FileKind};
 use super::json::{FLAT, TEMPLATE};
 use crate::hcl::ast::Body;
@@ -33,17 +34,12 @@ pub(super) fn read(
     body.filter(|_| !failed)
 }
 
-/// The text of a file. A byte order mark is no part of it.
+/// The text of a file; none if it is no text, which is reported.
 fn decode(file: &File, sources: &mut Sources, diagnostics: &mut Diagnostics) -> Option<(FileId, String)> {
-    let bytes = file.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file.text);
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let id = sources.add(&file.name, text.as_str());
-    if let Err(error) = std::str::from_utf8(bytes) {
-        let at = error.valid_up_to();
-        let span = Span::new(id, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
-        let detail = "The file is not valid UTF-8 here.";
-        diagnostics.push(Diagnostic::error("Invalid character encoding", detail).at(&span));
-        return None;
-    }
-    Some((id, text))
+    let decoded = encoding::decode(&file.text, file.kind);
+    let id = sources.add(&file.name, decoded.text.as_str());
+    let Some(fault) = decoded.fault else { return Some((id, decoded.text)) };
+    let problem = Diagnostic::error("Invalid character encoding", fault.detail).at(&Span::new(id, fault.place));
+    diagnostics.push(problem.hint(Some("save the file as UTF-8".to_owned())));
+    None
 }

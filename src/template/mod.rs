@@ -14,6 +14,7 @@
 
 mod builds;
 mod data;
+mod encoding;
 mod files;
 mod glob;
 mod graph;

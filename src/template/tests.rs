@@ -169,8 +169,8 @@ fn top_level() {
 #[test]
 fn unreadable_text() {
     let mut latin = inputs("");
-    latin.files[0].text = b"# caf\xe9\n".to_vec();
-    assert!(lines(&load(latin))[0].starts_with("t.pkr.hcl:1,6-7: Invalid character encoding"));
+    latin.files[0].text = b"# caf\xe9\nlocals {\n  a = \"caf\xe9\"\n}\n".to_vec();
+    assert!(lines(&load(latin))[0].starts_with("t.pkr.hcl:3,11-12: Invalid character encoding"));
     let mut marked = inputs("");
     marked.files[0].text = format!("\u{feff}{BUILD}").into_bytes();
     assert_eq!(builds(marked).len(), 1);
