@@ -17,4 +17,6 @@ mod signals;
 mod ssh_server;
 mod web_server;
 mod windows;
+mod template_files;
+mod wild;
 mod world;
