@@ -72,7 +72,7 @@ fn tree(region: &Region, instance: &Instance) -> BTreeMap<String, String> {
     put("hostname", host.clone());
     put("instance-action", "none".into());
     put("instance-id", instance.id.clone());
-    put("instance-life-cycle", "on-demand".into());
+    put("instance-life-cycle", if instance.spot_request.is_some() { "spot" } else { "on-demand" }.into());
     put("instance-type", instance.instance_type.clone());
     put("local-hostname", host.clone());
     put("local-ipv4", instance.private_ip.to_string());

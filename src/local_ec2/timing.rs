@@ -37,6 +37,14 @@ pub enum Transition {
     Volume,
     /// Until an id that was just returned is known to other calls.
     Visible,
+    /// Until EC2 knows an instance profile that was just changed.
+    ProfileVisible,
+    /// AttachVolume to `attached`.
+    Attach,
+    /// DetachVolume to `available`.
+    Detach,
+    /// EnableFastLaunch to `enabled`.
+    FastLaunch,
 }
 
 impl Transition {
@@ -58,6 +66,10 @@ impl Transition {
             Self::CopyAcross => (180.0, 320.0, 1100.0),
             Self::Volume => (0.5, 2.0, 10.0),
             Self::Visible => (0.5, 1.5, 5.0),
+            Self::ProfileVisible => (3.0, 8.0, 30.0),
+            Self::Attach => (1.0, 3.0, 15.0),
+            Self::Detach => (2.0, 5.0, 60.0),
+            Self::FastLaunch => (300.0, 486.0, 1800.0),
         }
     }
 }

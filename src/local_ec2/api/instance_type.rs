@@ -122,6 +122,12 @@ impl InstanceType {
         !self.nitro || zone.name != ZONE_WITHOUT_NITRO
     }
 
+    /// Dollars an hour, about what it costs in us-east-1: burstable types by memory, the others by processors and memory.
+    pub fn on_demand_price(&self) -> f64 {
+        let gib = f64::from(self.memory) / 1024.0;
+        if self.burstable { gib * 0.0104 } else { f64::from(self.vcpus) * 0.03 + gib * 0.0045 }
+    }
+
     fn boot_modes(&self) -> &'static [&'static str] {
         match (self.architecture, self.nitro) {
             ("arm64", _) => &["uefi"],

@@ -26,11 +26,17 @@ pub enum Kind {
     KeyPair,
     /// `eni-…`.
     Interface,
+    /// `sir-…`.
+    SpotRequest,
+    /// `lt-…`.
+    LaunchTemplate,
+    /// `fleet-…`.
+    Fleet,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 13] = [
         Self::Image,
         Self::Instance,
         Self::Volume,
@@ -41,6 +47,9 @@ impl Kind {
         Self::Vpc,
         Self::KeyPair,
         Self::Interface,
+        Self::SpotRequest,
+        Self::LaunchTemplate,
+        Self::Fleet,
     ];
 
     /// What the ids begin with.
@@ -56,6 +65,9 @@ impl Kind {
             Self::Vpc => "vpc",
             Self::KeyPair => "key",
             Self::Interface => "eni",
+            Self::SpotRequest => "sir",
+            Self::LaunchTemplate => "lt",
+            Self::Fleet => "fleet",
         }
     }
 
@@ -72,12 +84,25 @@ impl Kind {
             Self::Vpc => "vpc",
             Self::KeyPair => "key-pair",
             Self::Interface => "network-interface",
+            Self::SpotRequest => "spot-instances-request",
+            Self::LaunchTemplate => "launch-template",
+            Self::Fleet => "fleet",
         }
     }
 
     /// The kind of a well-formed id.
     pub fn of(id: &str) -> Option<Kind> {
-        Self::ALL.into_iter().find(|kind| id::is_well_formed(kind.prefix(), id))
+        Self::ALL.into_iter().find(|kind| kind.fits(id))
+    }
+
+    /// Whether an id has the shape of this kind's.
+    fn fits(self, text: &str) -> bool {
+        let rest = text.strip_prefix(self.prefix()).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
+        match self {
+            Self::SpotRequest => rest.len() == 8 && rest.bytes().all(|b| b.is_ascii_alphanumeric()),
+            Self::Fleet => rest.len() == 36 && rest.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'),
+            _ => id::is_well_formed(self.prefix(), text),
+        }
     }
 
     fn malformed_code(self) -> &'static str {
@@ -92,6 +117,9 @@ impl Kind {
             Self::Vpc => "InvalidVpcID.Malformed",
             Self::KeyPair => "InvalidKeyPair.NotFound",
             Self::Interface => "InvalidNetworkInterfaceId.Malformed",
+            Self::SpotRequest => "InvalidSpotInstanceRequestID.Malformed",
+            Self::LaunchTemplate => "InvalidLaunchTemplateId.Malformed",
+            Self::Fleet => "InvalidFleetId.Malformed",
         }
     }
 
@@ -117,13 +145,22 @@ impl Kind {
             (Self::Interface, _) => {
                 ("InvalidNetworkInterfaceID.NotFound", format!("The networkInterface ID '{list}' does not exist"))
             }
+            (Self::SpotRequest, _) => (
+                "InvalidSpotInstanceRequestID.NotFound",
+                format!("The spot instance request ID '{list}' does not exist"),
+            ),
+            (Self::LaunchTemplate, _) => (
+                "InvalidLaunchTemplateId.NotFound",
+                format!("The specified launch template, with template ID {list}, does not exist."),
+            ),
+            (Self::Fleet, _) => ("InvalidFleetId.NotFound", format!("The fleet ID '{list}' does not exist")),
         };
         Error::new(code, text)
     }
 
     /// Refuses an id of another shape.
     pub fn check_shape(self, id: &str) -> Result<(), Error> {
-        if id::is_well_formed(self.prefix(), id) {
+        if self.fits(id) {
             return Ok(());
         }
         Err(Error::new(self.malformed_code(), format!("Invalid id: \"{id}\" (expecting \"{}-...\")", self.prefix())))
@@ -157,6 +194,9 @@ impl Kind {
                 let holder = region.instances.values_mut().find(|x| x.is_live() && x.interface.id == id);
                 holder.map(|x| &mut x.interface.tags)
             }
+            Self::SpotRequest => region.spot_requests.get_mut(id).map(|x| &mut x.tags),
+            Self::LaunchTemplate => region.launch_templates.get_mut(id).map(|x| &mut x.tags),
+            Self::Fleet => region.fleets.get_mut(id).map(|x| &mut x.tags),
         }
     }
 
@@ -168,6 +208,8 @@ impl Kind {
             Self::Volume => region.volumes.get(id).map(|x| x.created),
             Self::Snapshot => region.snapshots.get(id).map(|x| x.started),
             Self::Group => region.groups.get(id).map(|x| x.created),
+            Self::SpotRequest => region.spot_requests.get(id).map(|x| x.created),
+            Self::LaunchTemplate => region.launch_templates.get(id).map(|x| x.created),
             _ => None,
         }
     }

@@ -1,11 +1,15 @@
 //! The actions. To add one: write its function in the file of its resource and add one line to the table of its service below.
 
 mod filter;
+mod fleet;
+mod iam;
 mod image;
+mod injected;
 mod instance;
 mod instance_type;
 mod key_pair;
 mod kind;
+mod launch_template;
 mod mapping;
 mod network;
 mod page;
@@ -14,6 +18,8 @@ mod secretsmanager;
 mod security_group;
 mod security_rule;
 mod snapshot;
+mod spot_price;
+mod spot_request;
 mod ssm;
 mod sts;
 mod tags;
@@ -23,7 +29,9 @@ mod volume;
 use std::sync::Arc;
 
 pub use filter::matches as wildcard;
+pub use injected::{Death, Injected, LateFailure, Scarcity};
 pub use kind::Kind;
+pub use sts::encode_denial;
 
 use super::machine::Machines;
 use super::state::{Moment, Process, Region, Scope, Store, partition_of};
@@ -55,15 +63,6 @@ pub struct Caller {
     pub user_id: String,
 }
 
-/// A fault that shows only after the call was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LateFailure {
-    /// `Server.InternalError` and the like.
-    pub code: String,
-    /// `Copy image failed with an internal error` and the like.
-    pub message: String,
-}
-
 /// One request to one action.
 pub struct Call<'a> {
     /// Everything that outlives it.
@@ -78,8 +77,8 @@ pub struct Call<'a> {
     pub caller: &'a Caller,
     /// When it came.
     pub now: Moment,
-    /// What it makes is to fail later on.
-    pub late: Option<LateFailure>,
+    /// What faults have in store for it.
+    pub injected: &'a Injected,
 }
 
 impl Call<'_> {
@@ -229,6 +228,53 @@ pub const EC2: &[Action] = &[
     writes("DisableImageDeregistrationProtection", image::disable_protection, "ImageId"),
     writes("EnableImage", image::enable, "ImageId"),
     writes("DisableImage", image::disable, "ImageId"),
+    writes(
+        "CreateLaunchTemplate",
+        launch_template::create,
+        "LaunchTemplateName VersionDescription LaunchTemplateData TagSpecification ClientToken",
+    ),
+    writes(
+        "CreateLaunchTemplateVersion",
+        launch_template::create_version,
+        "LaunchTemplateId LaunchTemplateName SourceVersion VersionDescription LaunchTemplateData ClientToken",
+    ),
+    writes(
+        "ModifyLaunchTemplate",
+        launch_template::modify,
+        "LaunchTemplateId LaunchTemplateName SetDefaultVersion ClientToken",
+    ),
+    reads(
+        "DescribeLaunchTemplates",
+        launch_template::describe,
+        "LaunchTemplateId LaunchTemplateName Filter MaxResults NextToken",
+    ),
+    reads(
+        "DescribeLaunchTemplateVersions",
+        launch_template::describe_versions,
+        "LaunchTemplateId LaunchTemplateName LaunchTemplateVersion MinVersion MaxVersion Filter MaxResults NextToken",
+    ),
+    writes("DeleteLaunchTemplate", launch_template::delete, "LaunchTemplateId LaunchTemplateName"),
+    writes(
+        "DeleteLaunchTemplateVersions",
+        launch_template::delete_versions,
+        "LaunchTemplateId LaunchTemplateName LaunchTemplateVersion",
+    ),
+    writes("CreateFleet", fleet::create, fleet::CREATE_PARAMS),
+    reads("DescribeFleets", fleet::describe, "FleetId MaxResults NextToken"),
+    reads("DescribeFleetInstances", fleet::describe_instances, "FleetId MaxResults NextToken"),
+    writes("DeleteFleets", fleet::delete, "FleetId TerminateInstances"),
+    writes("RequestSpotInstances", spot_request::request, spot_request::REQUEST_PARAMS),
+    reads(
+        "DescribeSpotInstanceRequests",
+        spot_request::describe,
+        "SpotInstanceRequestId Filter MaxResults NextToken",
+    ),
+    writes("CancelSpotInstanceRequests", spot_request::cancel, "SpotInstanceRequestId"),
+    reads(
+        "DescribeSpotPriceHistory",
+        spot_price::describe_history,
+        "InstanceType ProductDescription AvailabilityZone StartTime EndTime Filter MaxResults NextToken",
+    ),
     writes("CreateTags", tags::create, "ResourceId Tag"),
     writes("DeleteTags", tags::delete, "ResourceId Tag"),
     reads("DescribeTags", tags::describe, "Filter MaxResults NextToken"),
@@ -238,6 +284,32 @@ pub const EC2: &[Action] = &[
 pub const STS: &[Action] = &[
     reads("GetCallerIdentity", sts::get_caller_identity, ""),
     writes("AssumeRole", sts::assume_role, sts::ASSUME_ROLE_PARAMS),
+    reads("DecodeAuthorizationMessage", sts::decode_authorization_message, "EncodedMessage"),
+];
+
+/// IAM.
+pub const IAM: &[Action] = &[
+    writes(
+        "CreateRole",
+        iam::create_role,
+        "RoleName AssumeRolePolicyDocument Description Path MaxSessionDuration PermissionsBoundary Tags",
+    ),
+    reads("GetRole", iam::get_role, "RoleName"),
+    writes("DeleteRole", iam::delete_role, "RoleName"),
+    writes("TagRole", iam::tag_role, "RoleName Tags"),
+    writes("PutRolePolicy", iam::put_policy, "RoleName PolicyName PolicyDocument"),
+    reads("GetRolePolicy", iam::get_policy, "RoleName PolicyName"),
+    writes("DeleteRolePolicy", iam::delete_policy, "RoleName PolicyName"),
+    reads("ListRolePolicies", iam::list_policies, "RoleName Marker MaxItems"),
+    writes("AttachRolePolicy", iam::attach, "RoleName PolicyArn"),
+    writes("DetachRolePolicy", iam::detach, "RoleName PolicyArn"),
+    reads("ListAttachedRolePolicies", iam::attached, "RoleName Marker MaxItems"),
+    writes("CreateInstanceProfile", iam::create_profile, "InstanceProfileName Path Tags"),
+    reads("GetInstanceProfile", iam::get_profile, "InstanceProfileName"),
+    writes("AddRoleToInstanceProfile", iam::add_role, "InstanceProfileName RoleName"),
+    writes("RemoveRoleFromInstanceProfile", iam::remove_role, "InstanceProfileName RoleName"),
+    writes("DeleteInstanceProfile", iam::delete_profile, "InstanceProfileName"),
+    reads("ListInstanceProfilesForRole", iam::list_profiles_for_role, "RoleName Marker MaxItems"),
 ];
 
 /// SSM and Secrets Manager.
@@ -303,7 +375,7 @@ mod tests {
 
     #[test]
     fn every_action_is_there_once() {
-        let names: Vec<&str> = EC2.iter().chain(STS).map(|a| a.name).chain(JSON.iter().map(|a| a.name)).collect();
+        let names: Vec<&str> = EC2.iter().chain(STS).chain(IAM).map(|a| a.name).chain(JSON.iter().map(|a| a.name)).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     }
 }

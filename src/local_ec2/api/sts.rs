@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
 use super::Call;
 use crate::local_ec2::state::{Scope, Session, id};
 use crate::local_ec2::wire::{Error, Xml};
@@ -14,6 +18,37 @@ pub const ASSUME_ROLE_PARAMS: &str = "RoleArn RoleSessionName DurationSeconds Ex
 pub fn get_caller_identity(call: &Call<'_>) -> Result<Xml, Error> {
     let mut xml = Xml::new();
     xml.text("Arn", &call.caller.arn).text("UserId", &call.caller.user_id).text("Account", &call.caller.account);
+    Ok(xml)
+}
+
+/// The encoded message that an `UnauthorizedOperation` carries: here it is its own key.
+pub fn encode_denial(action: &str, region: &str) -> String {
+    let denial = json!({
+        "allowed": false,
+        "explicitDeny": false,
+        "matchedStatements": { "items": [] },
+        "failures": { "items": [] },
+        "context": {
+            "principal": { "id": "AIDAKILN", "name": "kiln", "arn": "arn:aws:iam::000000000000:user/kiln" },
+            "action": action,
+            "resource": "*",
+            "conditions": { "items": [{ "key": "aws:Region", "values": { "items": [{ "value": region }] } }] },
+        },
+    });
+    URL_SAFE_NO_PAD.encode(denial.to_string())
+}
+
+/// DecodeAuthorizationMessage.
+pub fn decode_authorization_message(call: &Call<'_>) -> Result<Xml, Error> {
+    let invalid = || Error::new("InvalidAuthorizationMessageException", "Invalid EncodedMessage");
+    let message = call.params.get("EncodedMessage").filter(|text| text.len() <= 10_240).ok_or_else(invalid)?;
+    let bytes = URL_SAFE_NO_PAD.decode(message).map_err(|_| invalid())?;
+    let denial: Value = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
+    if !denial["context"].is_object() {
+        return Err(invalid());
+    }
+    let mut xml = Xml::new();
+    xml.text("DecodedMessage", denial);
     Ok(xml)
 }
 

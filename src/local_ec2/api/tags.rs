@@ -101,7 +101,8 @@ pub fn delete(call: &Call<'_>) -> Result<Xml, Error> {
         .collect();
     change(call, |found, _| {
         if doomed.is_empty() {
-            found.clear();
+            // Tags of EC2's own (`aws:…`) are not the user's to delete.
+            found.retain(|key, _| key.starts_with("aws:"));
         }
         for (key, value) in &doomed {
             if value.as_ref().is_none_or(|value| found.get(key) == Some(value)) {
@@ -173,6 +174,9 @@ fn all(region: &Region) -> Vec<(Kind, &str, &Tags)> {
     found.extend(region.key_pairs.values().map(|x| (Kind::KeyPair, x.id.as_str(), &x.tags)));
     let live = region.instances.values().filter(|x| x.is_live());
     found.extend(live.map(|x| (Kind::Interface, x.interface.id.as_str(), &x.interface.tags)));
+    found.extend(region.spot_requests.values().map(|x| (Kind::SpotRequest, x.id.as_str(), &x.tags)));
+    found.extend(region.launch_templates.values().map(|x| (Kind::LaunchTemplate, x.id.as_str(), &x.tags)));
+    found.extend(region.fleets.values().map(|x| (Kind::Fleet, x.id.as_str(), &x.tags)));
     found
 }
 

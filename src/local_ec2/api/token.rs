@@ -6,6 +6,11 @@ use super::Call;
 use crate::local_ec2::state::{Region, Token};
 use crate::local_ec2::wire::{Error, hex};
 
+/// Characters that a token may have.
+const USUAL: usize = 64;
+/// Characters that a launch template's token may have.
+pub const LONG: usize = 128;
+
 /// A request's token.
 pub struct ClientToken {
     key: Option<String>,
@@ -15,11 +20,16 @@ pub struct ClientToken {
 impl ClientToken {
     /// Reads it. `zone` is the zone that the request names, for tokens that count per zone; region and zone are no part of the comparison.
     pub fn read(call: &Call<'_>, zone: &str) -> Result<Self, Error> {
+        Self::read_up_to(call, zone, USUAL)
+    }
+
+    /// The same for a token of another length.
+    pub fn read_up_to(call: &Call<'_>, zone: &str, longest: usize) -> Result<Self, Error> {
         let token = call.params.get("ClientToken");
-        if token.is_some_and(|token| token.len() > 64 || !token.is_ascii()) {
-            return Err(Error::value(
-                "Value for parameter clientToken is invalid. Must be at most 64 ASCII characters.",
-            ));
+        if token.is_some_and(|token| token.len() > longest || !token.is_ascii()) {
+            return Err(Error::value(format!(
+                "Value for parameter clientToken is invalid. Must be at most {longest} ASCII characters."
+            )));
         }
         const APART: [&str; 5] = ["Action", "Version", "ClientToken", "DryRun", "Placement.AvailabilityZone"];
         let mut sum = Sha256::new();

@@ -39,8 +39,15 @@ impl Log {
         Ok(Self { file: file.map(Mutex::new), lines: AtomicU64::new(1) })
     }
 
-    /// Writes one line. A status of 0 means that no answer was sent.
-    pub fn write(&self, received: &Incoming, route: Option<&Route>, status: u16, code: Option<&str>) {
+    /// Writes one line, before the answer is sent. A status of 0 means that no (whole) answer is sent; `fault` is an injected one.
+    pub fn write(
+        &self,
+        received: &Incoming,
+        route: Option<&Route>,
+        status: u16,
+        code: Option<&str>,
+        fault: Option<&str>,
+    ) {
         let Some(file) = &self.file else { return };
         let action = route.map(|route| route.name()).or_else(|| received.params.get("Action"));
         let line = json!({
@@ -53,6 +60,7 @@ impl Log {
             "params": params(received),
             "status": status,
             "code": code,
+            "fault": fault,
             "request_id": received.request_id,
             "invocation_id": received.header("amz-sdk-invocation-id"),
             "attempt": received.header("amz-sdk-request"),

@@ -1,5 +1,6 @@
 //! The listener: routing, who calls, faults, latency, answers and errors in each protocol's form, and the request log.
 
+mod ending;
 mod identity;
 mod log;
 mod reply;
@@ -19,12 +20,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use self::ending::{Ending, Plan};
 use self::log::Log;
-use self::reply::Reply;
+use self::reply::{Reply, Rest};
 use self::request::{Incoming as Received, Route};
-use super::api::{Call, Effect, Kind, LateFailure, World};
+use super::api::{Call, Effect, Kind, World};
 use super::conductor::Conductor;
-use super::faults::{Facts, Fault, Faults, When};
+use super::faults::{Facts, Faults, Rule, When};
 use super::machine::Machines;
 use super::state::{Moment, Process, Scope, Store};
 use super::timing::{Pace, Timing, Transition};
@@ -53,6 +55,8 @@ pub struct Options {
     pub pace: Pace,
     /// The faults file; it may come into being, change and go while the server runs.
     pub faults: Option<PathBuf>,
+    /// Faults that are there from the start.
+    pub rules: Vec<Rule>,
     /// Seeds the draws of times and faults.
     pub seed: u64,
     /// The request log: one JSON object a line, appended.
@@ -71,6 +75,7 @@ impl Options {
             machines,
             pace: Pace::Instant,
             faults: None,
+            rules: Vec::new(),
             seed: 0,
             log: None,
             auth: Auth::Lenient,
@@ -131,7 +136,7 @@ pub async fn serve(listen: SocketAddr, options: Options) -> io::Result<Handle> {
         me: Process::new_server(),
         bell: tokio::sync::Notify::new(),
     });
-    let faults = Faults::open(options.faults.as_deref(), options.seed).map_err(io::Error::other)?;
+    let faults = Faults::open(options.faults.as_deref(), options.rules, options.seed).map_err(io::Error::other)?;
     let shared = Arc::new(Shared {
         faults: Mutex::new(faults),
         log: Log::open(options.log.as_deref())?,
@@ -179,7 +184,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Rec
         let (shared, twin) = (Arc::clone(&shared), Arc::clone(&twin));
         async move {
             match answer(&shared, request).await {
-                Outcome::Reply(reply) => Ok(reply.into_response()),
+                Outcome::Reply(reply) | Outcome::Told(reply) => Ok(reply.into_response()),
                 // An error from the service closes the connection without an answer.
                 Outcome::Close => Err(Closed),
                 Outcome::Reset => {
@@ -222,6 +227,8 @@ struct Closed;
 /// What becomes of a request.
 enum Outcome {
     Reply(Reply),
+    /// A reply that a fault made; its line is in the log.
+    Told(Reply),
     Close,
     Reset,
 }
@@ -234,65 +241,15 @@ async fn answer(shared: &Arc<Shared>, request: hyper::Request<Incoming>) -> Outc
     let route = match received.route() {
         Ok(route) => route,
         Err((protocol, error)) => {
-            shared.log.write(&received, None, error.status, Some(&error.code));
+            shared.log.write(&received, None, error.status, Some(&error.code), None);
             return Outcome::Reply(Reply::error(protocol, &error));
         }
     };
     let outcome = perform(shared, &received, route).await;
-    let (status, code) = match &outcome {
-        Outcome::Reply(reply) => (reply.status, reply.code.as_deref()),
-        Outcome::Close => (0, Some("LostReply")),
-        Outcome::Reset => (0, Some("Reset")),
-    };
-    shared.log.write(&received, Some(&route), status, code);
-    outcome
-}
-
-/// What the faults make of one call.
-#[derive(Default)]
-struct Plan {
-    before: Option<Ending>,
-    after: Option<Ending>,
-    late: Option<LateFailure>,
-    unknown: Vec<(Option<Kind>, Duration)>,
-    delay: Duration,
-}
-
-/// How a fault ends a call.
-enum Ending {
-    Error(Error),
-    Hang,
-    Close,
-    Reset,
-}
-
-impl Plan {
-    fn of(faults: Vec<Fault>) -> Self {
-        let mut plan = Self::default();
-        for fault in faults {
-            let (ending, when) = match fault {
-                Fault::Later(failure) => {
-                    plan.late = Some(failure);
-                    continue;
-                }
-                Fault::NotFound(kind, window) => {
-                    plan.unknown.push((kind, window));
-                    continue;
-                }
-                Fault::Delay(delay) => {
-                    plan.delay += delay;
-                    continue;
-                }
-                Fault::Error(error, when) => (Ending::Error(error), when),
-                Fault::Hang(when) => (Ending::Hang, when),
-                Fault::LostReply => (Ending::Close, When::After),
-                Fault::Reset(when) => (Ending::Reset, when),
-            };
-            let slot = if when == When::Before { &mut plan.before } else { &mut plan.after };
-            slot.get_or_insert(ending);
-        }
-        plan
+    if let Outcome::Reply(reply) = &outcome {
+        shared.log.write(&received, Some(&route), reply.status, reply.code.as_deref(), None);
     }
+    outcome
 }
 
 async fn perform(shared: &Arc<Shared>, received: &Received, route: Route) -> Outcome {
@@ -301,7 +258,9 @@ async fn perform(shared: &Arc<Shared>, received: &Received, route: Route) -> Out
         action: route.name(),
         region: &received.region(),
         effect: route.effect(),
+        params: &received.params,
         throttled: route.protocol().throttled(),
+        service: route.service(),
     };
     let decided = shared.faults.lock().unwrap_or_else(|e| e.into_inner()).decide(&facts);
     let mut plan = match decided {
@@ -309,18 +268,19 @@ async fn perform(shared: &Arc<Shared>, received: &Received, route: Route) -> Out
         Err(error) => return Outcome::Reply(Reply::error(route.protocol(), &error)),
     };
     if let Some(ending) = plan.before.take() {
-        return end(shared, received, route, ending).await;
+        return end(shared, received, route, ending, When::Before, None).await;
     }
     let result = run(shared, received, route, now, &mut plan).await;
     let latency = shared.world.timing.draw(call_time(route), &received.request_id);
     // The effect is there, the answer is still on its way: that is where a slow call spends its time for the caller.
     tokio::time::sleep(latency + plan.delay).await;
+    let reply = match result {
+        Ok(body) => Reply::success(route, &received.request_id, body),
+        Err(error) => Reply::error_of(route.protocol(), &error, &received.request_id),
+    };
     match plan.after.take() {
-        Some(ending) => end(shared, received, route, ending).await,
-        None => Outcome::Reply(match result {
-            Ok(body) => Reply::success(route, &received.request_id, body),
-            Err(error) => Reply::error_of(route.protocol(), &error, &received.request_id),
-        }),
+        Some(ending) => end(shared, received, route, ending, When::After, Some(reply)).await,
+        None => Outcome::Reply(reply),
     }
 }
 
@@ -332,15 +292,46 @@ fn call_time(route: Route) -> Transition {
     }
 }
 
-async fn end(shared: &Arc<Shared>, received: &Received, route: Route, ending: Ending) -> Outcome {
-    match ending {
-        Ending::Error(error) => Outcome::Reply(Reply::error_of(route.protocol(), &error, &received.request_id)),
-        Ending::Close => Outcome::Close,
-        Ending::Reset => Outcome::Reset,
-        Ending::Hang => {
-            // Logged now, for it never ends: the client gives up, or the server is shut down.
-            shared.log.write(received, Some(&route), 0, Some("Hang"));
+/// Ends a call as its fault wants. Every line of the log says what the fault was, and whether the effect is there.
+async fn end(
+    shared: &Arc<Shared>,
+    received: &Received,
+    route: Route,
+    ending: Ending,
+    when: When,
+    reply: Option<Reply>,
+) -> Outcome {
+    let fault = format!("{} {}", ending.name(), if when == When::Before { "before" } else { "after" });
+    let note = |status: u16, code: &str| shared.log.write(received, Some(&route), status, Some(code), Some(&fault));
+    match (ending, reply) {
+        (Ending::Error(error), _) => {
+            note(error.status, &error.code);
+            Outcome::Told(Reply::error_of(route.protocol(), &error, &received.request_id))
+        }
+        (Ending::BadGateway, _) => {
+            note(502, "BadGateway");
+            Outcome::Told(Reply::bad_gateway(&received.request_id))
+        }
+        (Ending::Reset, _) => {
+            note(0, "Reset");
+            Outcome::Reset
+        }
+        (Ending::Hang, _) => {
+            // It never ends: the client gives up or is killed, or the server is shut down.
+            note(0, "Hang");
             std::future::pending().await
+        }
+        (Ending::Truncated, Some(reply)) => {
+            note(0, "Truncated");
+            Outcome::Told(reply.cut(Rest::Closed))
+        }
+        (Ending::Stalled, Some(reply)) => {
+            note(0, "Stalled");
+            Outcome::Told(reply.cut(Rest::Never))
+        }
+        (Ending::Close | Ending::Truncated | Ending::Stalled, _) => {
+            note(0, "LostReply");
+            Outcome::Close
         }
     }
 }
@@ -354,7 +345,7 @@ async fn run(
     plan: &mut Plan,
 ) -> Result<reply::Body, Error> {
     let (shared, received) = (Arc::clone(shared), received.clone());
-    let (late, unknown) = (plan.late.take(), std::mem::take(&mut plan.unknown));
+    let (injected, unknown) = (std::mem::take(&mut plan.injected), std::mem::take(&mut plan.unknown));
     let work = tokio::task::spawn_blocking(move || {
         let caller = identity::caller(&shared, &received, route, now)?;
         let region = received.known_region(route)?;
@@ -365,7 +356,7 @@ async fn run(
             scope: Scope { region, account: caller.account.clone() },
             caller: &caller,
             now,
-            late,
+            injected: &injected,
         };
         check_known(&call, &unknown)?;
         route.run(&call, &received)

@@ -5,7 +5,7 @@ use hyper::HeaderMap;
 use serde_json::Value;
 
 use super::reply::{Body, Protocol};
-use crate::local_ec2::api::{Action, Call, EC2, Effect, JSON, JsonAction, STS};
+use crate::local_ec2::api::{Action, Call, EC2, Effect, IAM, JSON, JsonAction, STS};
 use crate::local_ec2::state::{RegionInfo, id};
 use crate::local_ec2::wire::auth::{self, Scope};
 use crate::local_ec2::wire::{Error, Params};
@@ -41,6 +41,8 @@ pub enum Route {
     Ec2(&'static Action),
     /// An STS action.
     Sts(&'static Action),
+    /// An IAM action.
+    Iam(&'static Action),
     /// An action of a JSON service.
     Json(&'static JsonAction),
 }
@@ -76,10 +78,10 @@ impl Incoming {
         self.signed.as_ref().map(|scope| scope.region.clone()).unwrap_or_default()
     }
 
-    /// The region that the call is about. STS has none, so any will do.
+    /// The region that the call is about. STS and IAM have none, so any will do.
     pub fn known_region(&self, route: Route) -> Result<String, Error> {
         let region = self.region();
-        if matches!(route, Route::Sts(_)) {
+        if matches!(route, Route::Sts(_) | Route::Iam(_)) {
             return Ok("global".to_owned());
         }
         let unknown =
@@ -102,23 +104,29 @@ impl Incoming {
         let version = self.params.get("Version");
         let is_sts = service == "sts" || service != "ec2" && version == Some("2011-06-15");
         let is_iam = service == "iam" || service != "ec2" && version == Some("2010-05-08");
-        let protocol = if is_sts || is_iam { Protocol::Sts } else { Protocol::Ec2 };
+        let protocol = match (is_sts, is_iam) {
+            (_, true) => Protocol::Iam,
+            (true, _) => Protocol::Sts,
+            _ => Protocol::Ec2,
+        };
         let Some(name) = self.params.get("Action") else {
             let text = "The request is missing an action or a required parameter";
             return Err((protocol, Error::new("MissingAction", text)));
         };
-        let table: &'static [Action] = if is_iam {
-            &[]
-        } else if is_sts {
-            STS
-        } else {
-            EC2
+        let table: &'static [Action] = match protocol {
+            Protocol::Iam => IAM,
+            Protocol::Sts => STS,
+            _ => EC2,
         };
         let action = table.iter().find(|action| action.name == name).ok_or_else(|| {
             let text = format!("The action {name} is not valid for this web service.");
             (protocol, Error::new("InvalidAction", text))
         })?;
-        Ok(if is_sts { Route::Sts(action) } else { Route::Ec2(action) })
+        Ok(match protocol {
+            Protocol::Iam => Route::Iam(action),
+            Protocol::Sts => Route::Sts(action),
+            _ => Route::Ec2(action),
+        })
     }
 }
 
@@ -130,15 +138,30 @@ impl Route {
     /// The action's name, for JSON services without the target prefix.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Ec2(action) | Self::Sts(action) => action.name,
+            Self::Ec2(action) | Self::Sts(action) | Self::Iam(action) => action.name,
             Self::Json(action) => action.name.split_once('.').map_or(action.name, |(_, name)| name),
+        }
+    }
+
+    /// The service's name, as permissions have it.
+    pub fn service(self) -> &'static str {
+        match self {
+            Self::Ec2(_) => "ec2",
+            Self::Sts(_) => "sts",
+            Self::Iam(_) => "iam",
+            Self::Json(action) => match action.name.split_once('.') {
+                Some(("AmazonSSM", _)) => "ssm",
+                Some(("TrentService", _)) => "kms",
+                Some((prefix, _)) => prefix,
+                None => "",
+            },
         }
     }
 
     /// Whether it changes anything.
     pub fn effect(self) -> Effect {
         match self {
-            Self::Ec2(action) | Self::Sts(action) => action.effect,
+            Self::Ec2(action) | Self::Sts(action) | Self::Iam(action) => action.effect,
             Self::Json(action) => action.effect,
         }
     }
@@ -148,6 +171,7 @@ impl Route {
         match self {
             Self::Ec2(_) => Protocol::Ec2,
             Self::Sts(_) => Protocol::Sts,
+            Self::Iam(_) => Protocol::Iam,
             Self::Json(_) => Protocol::Json,
         }
     }
@@ -155,7 +179,7 @@ impl Route {
     /// Does it.
     pub fn run(self, call: &Call<'_>, received: &Incoming) -> Result<Body, Error> {
         match self {
-            Self::Ec2(action) | Self::Sts(action) => action.answer(call).map(Body::Xml),
+            Self::Ec2(action) | Self::Sts(action) | Self::Iam(action) => action.answer(call).map(Body::Xml),
             Self::Json(action) => {
                 let bad = |error| Error::new("SerializationException", format!("{error}"));
                 let request: Value = serde_json::from_slice(&received.body).map_err(bad)?;

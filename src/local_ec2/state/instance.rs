@@ -157,6 +157,15 @@ pub struct Origin {
     pub content: Content,
 }
 
+/// An end that was fixed at launch: at that moment the instance is terminated, whatever it is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doom {
+    /// When.
+    pub at: Moment,
+    /// The reason that it ends with.
+    pub reason: Reason,
+}
+
 /// Something that the process that runs the instance has to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Work {
@@ -240,8 +249,17 @@ pub struct Instance {
     pub metadata: MetadataOptions,
     /// ARN of the instance profile.
     pub profile_arn: Option<String>,
+    /// `AIPA…`.
+    #[serde(default)]
+    pub profile_id: Option<String>,
     /// Plain attributes.
     pub attributes: Attributes,
+    /// The spot request that it fulfils, for a spot instance.
+    #[serde(default)]
+    pub spot_request: Option<String>,
+    /// An end that is fixed from the start (an injected fault).
+    #[serde(default)]
+    pub doom: Option<Doom>,
     /// User tags.
     pub tags: Tags,
     /// What its runner still has to do, in order.

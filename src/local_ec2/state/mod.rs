@@ -4,13 +4,17 @@
 //! what is due whenever somebody looks. So every process that looks sees the same, whoever made the resource.
 
 mod disk;
+mod fleet;
 mod geography;
+mod iam;
 pub mod id;
 mod instance;
+mod launch_template;
 mod moment;
 mod network;
 mod process;
 mod settle;
+mod spot;
 mod store;
 
 use std::collections::BTreeMap;
@@ -21,11 +25,15 @@ pub use disk::{
     Attachment, DiskType, Ebs, Image, ImageState, Mapping, Permission, Protection, Snapshot, SnapshotState, Volume,
     VolumeState,
 };
+pub use fleet::{Fleet, FleetError, FleetState, Launch, Pool};
 pub use geography::{REGIONS, RegionInfo, Zone, partition_of};
-pub use instance::{Attributes, Instance, InstanceState, Interface, MetadataOptions, OnShutdown, Order, Origin, Work};
+pub use iam::{InstanceProfile, Role};
+pub use instance::{Attributes, Doom, Instance, InstanceState, Interface, MetadataOptions, OnShutdown, Order, Origin, Work};
+pub use launch_template::{LaunchTemplate, TemplateVersion};
 pub use moment::Moment;
 pub use network::{Group, Peer, Rule, Subnet, Vpc};
 pub use process::Process;
+pub use spot::{SpotRequest, SpotState, status_of_end};
 pub use store::Store;
 
 use super::machine::LayerSet;
@@ -223,6 +231,21 @@ pub struct Region {
     pub secrets: BTreeMap<String, StoredSecret>,
     /// By access key id; only in an account's global document.
     pub sessions: BTreeMap<String, Session>,
+    /// By id.
+    #[serde(default)]
+    pub spot_requests: BTreeMap<String, SpotRequest>,
+    /// By id.
+    #[serde(default)]
+    pub launch_templates: BTreeMap<String, LaunchTemplate>,
+    /// By id.
+    #[serde(default)]
+    pub fleets: BTreeMap<String, Fleet>,
+    /// By name; only in an account's global document.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Role>,
+    /// By name; only in an account's global document.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, InstanceProfile>,
 }
 
 impl Region {
@@ -242,6 +265,11 @@ impl Region {
             parameters: BTreeMap::new(),
             secrets: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            spot_requests: BTreeMap::new(),
+            launch_templates: BTreeMap::new(),
+            fleets: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            profiles: BTreeMap::new(),
             scope,
         };
         if let Some(info) = RegionInfo::find(&region.scope.region) {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{ImageState, Instance, InstanceState, Moment, Protection, Reason, Region, SnapshotState, VolumeState};
+use super::{
+    Change, ImageState, Instance, InstanceState, Moment, Protection, Reason, Region, SnapshotState, SpotState, VolumeState,
+    status_of_end,
+};
 
 /// How long a terminated instance stays listed: about an hour on EC2.
 const TERMINATED_IS_LISTED: Duration = Duration::from_secs(3600);
@@ -13,7 +16,9 @@ impl Region {
     /// Applies everything that is due at `now`. Pure but for looking whether the processes that run instances are alive.
     pub fn settle(&mut self, now: Moment) {
         self.settle_orphans(now);
+        self.settle_doomed(now);
         self.settle_instances(now);
+        self.settle_spot_requests(now);
         self.settle_volumes(now);
         self.settle_snapshots(now);
         self.settle_images(now);
@@ -35,6 +40,41 @@ impl Region {
                 snapshot.fail("the process that was writing it has ended");
             }
         }
+    }
+
+    /// Begins the end of instances whose end was fixed at launch.
+    fn settle_doomed(&mut self, now: Moment) {
+        let is_due = |i: &&Instance| !i.state.is_ending() && i.doom.as_ref().is_some_and(|doom| doom.at <= now);
+        let due: Vec<String> = self.instances.values().filter(is_due).map(|i| i.id.clone()).collect();
+        for id in due {
+            let Some(instance) = self.instances.get_mut(&id) else { continue };
+            let Some(doom) = instance.doom.take() else { continue };
+            instance.begin(InstanceState::ShuttingDown, Change::working(InstanceState::Terminated, doom.at), doom.at);
+            instance.transition_reason.clone_from(&doom.reason.message);
+            instance.reason = Some(doom.reason);
+            self.order_end(&id);
+        }
+    }
+
+    /// A request ends with its instance.
+    fn settle_spot_requests(&mut self, now: Moment) {
+        for request in self.spot_requests.values_mut().filter(|r| matches!(r.state, SpotState::Active | SpotState::Cancelled))
+        {
+            let instance = self.instances.get(&request.instance_id).filter(|i| !i.state.is_ending());
+            let is_told = request.state == SpotState::Cancelled && request.status != "request-canceled-and-instance-running";
+            if instance.is_some() || is_told {
+                continue;
+            }
+            let ended = self.instances.get(&request.instance_id);
+            let code = ended.and_then(|i| i.reason.as_ref()).map(|reason| reason.code.as_str()).unwrap_or_default();
+            let (status, message) = status_of_end(code);
+            let state = if request.state == SpotState::Active { SpotState::Closed } else { SpotState::Cancelled };
+            request.enter(state, status, message, now);
+        }
+        // Like terminated instances, old requests are listed for a while.
+        self.spot_requests.retain(|_, r| {
+            matches!(r.state, SpotState::Active | SpotState::Open) || r.updated.plus(TERMINATED_IS_LISTED) > now
+        });
     }
 
     fn settle_instances(&mut self, now: Moment) {

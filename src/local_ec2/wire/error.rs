@@ -52,6 +52,8 @@ fn status_of(code: &str) -> u16 {
         | "PendingVerification"
         | "Blocked"
         | "MissingAuthenticationToken" => 403,
+        "NoSuchEntity" => 404,
+        "EntityAlreadyExists" | "DeleteConflict" | "LimitExceeded" | "ConcurrentModification" => 409,
         "InvalidClientTokenId" | "SignatureDoesNotMatch" | "ExpiredToken" | "AccessDenied" => 403,
         "DryRunOperation" => 412,
         "InternalError" | "InternalFailure" | "ServerInternal" => 500,

@@ -94,6 +94,28 @@ impl Params {
         Params(self.0.iter().filter_map(part).collect())
     }
 
+    /// With one parameter more, or with another value.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Params {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With everything that another set has under a name.
+    #[must_use]
+    pub fn with_all(mut self, other: &Params, head: &str) -> Params {
+        let is_below = |name: &str| name.split('.').next() == Some(head);
+        self.0.extend(other.0.iter().filter(|(name, _)| is_below(name)).map(|(n, v)| (n.clone(), v.clone())));
+        self
+    }
+
+    /// Without everything under a name.
+    #[must_use]
+    pub fn without(mut self, head: &str) -> Params {
+        self.0.retain(|name, _| name.split('.').next() != Some(head));
+        self
+    }
+
     /// True without any parameter.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -107,6 +129,12 @@ impl Params {
     /// All names and values in the order of names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl FromIterator<(String, String)> for Params {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
     }
 }
 

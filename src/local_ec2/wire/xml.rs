@@ -20,6 +20,12 @@ impl Xml {
         self
     }
 
+    /// The text alone, for the items of lists of texts.
+    pub fn value(&mut self, value: impl Display) -> &mut Self {
+        escape_into(&mut self.0, &value.to_string());
+        self
+    }
+
     /// Like [`Xml::text`], and nothing at all without a value.
     pub fn some(&mut self, name: &str, value: Option<impl Display>) -> &mut Self {
         if let Some(value) = value {
@@ -59,6 +65,11 @@ impl Xml {
                 xml.node(child, |xml| each(xml, item));
             }
         })
+    }
+
+    /// True when nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Appends what another writer wrote.

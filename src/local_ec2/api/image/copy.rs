@@ -65,8 +65,8 @@ pub fn copy(call: &Call<'_>) -> Result<Xml, Error> {
             tags.extend(source.tags.clone());
         }
         tags.extend(specified.of(Kind::Image));
-        let change = match &call.late {
-            Some(failure) => Change::timed(ImageState::Failed, due).because(&failure.code, &failure.message),
+        let change = match call.injected.fails_at(due) {
+            Some((failure, at)) => Change::timed(ImageState::Failed, at).because(&failure.code, &failure.message),
             None => Change::timed(ImageState::Available, due),
         };
         let image = Image {
@@ -120,7 +120,7 @@ fn check_minutes(call: &Call<'_>) -> Result<(), Error> {
 /// The source image, what it boots, and the region (of the caller's account) that holds its snapshots.
 fn read_source(call: &Call<'_>, from: &Scope, id: &str) -> Result<(Image, Content, Region), Error> {
     let region = call.world.store.read(from, call.now)?;
-    let there = Call { scope: from.clone(), late: None, ..*call };
+    let there = Call { scope: from.clone(), ..*call };
     let (image, content) = find(&there, &region, id)?.ok_or_else(|| Kind::Image.not_found(&[id]))?;
     if image.state != ImageState::Available {
         let text = format!("The image ID '{id}' is not available to copy: it is {}", image.state.name());

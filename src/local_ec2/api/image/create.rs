@@ -70,8 +70,8 @@ fn capture_root(region: &mut Region, instance: &Instance, mappings: &[Mapping], 
 fn image_of(call: &Call<'_>, region: &Region, instance: &Instance, image_id: &str) -> Image {
     let source = region.images.get(&instance.origin.image_id);
     let due = call.due(Transition::Image, image_id);
-    let change = match &call.late {
-        Some(failure) => Change::timed(ImageState::Failed, due).because(&failure.code, &failure.message),
+    let change = match call.injected.fails_at(due) {
+        Some((failure, at)) => Change::timed(ImageState::Failed, at).because(&failure.code, &failure.message),
         None => Change::timed(ImageState::Available, due),
     };
     Image {

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::view;
+use crate::local_ec2::api::injected::no_capacity;
 use crate::local_ec2::api::{Call, Kind, done};
 use crate::local_ec2::state::{Change, Instance, InstanceState, Reason, Region, Work};
 use crate::local_ec2::timing::Transition;
@@ -15,11 +16,16 @@ pub fn stop(call: &Call<'_>) -> Result<Xml, Error> {
         call.params.flag(flag)?;
     }
     change_each(call, |region, id| {
+        let is_one_time = is_one_time(region, id);
         let instance = get(region, id)?;
         match instance.state {
             InstanceState::Stopping | InstanceState::Stopped => return Ok(()),
             InstanceState::Running => {}
             _ => return Err(wrong_state(id, "stopped")),
+        }
+        if is_one_time {
+            let text = format!("You can't stop the Spot Instance '{id}' because it is associated with a one-time Spot Instance request.");
+            return Err(Error::new("UnsupportedOperation", text));
         }
         if instance.attributes.no_stop {
             return Err(protected(id, "stopped", "disableApiStop"));
@@ -32,6 +38,12 @@ pub fn stop(call: &Call<'_>) -> Result<Xml, Error> {
     })
 }
 
+/// A spot instance whose request is not persistent ends when it stops, so it cannot be stopped.
+fn is_one_time(region: &Region, id: &str) -> bool {
+    let request = region.instances.get(id).and_then(|i| region.spot_requests.get(i.spot_request.as_ref()?));
+    request.is_some_and(|request| request.kind == "one-time")
+}
+
 /// StartInstances.
 pub fn start(call: &Call<'_>) -> Result<Xml, Error> {
     change_each(call, |region, id| {
@@ -40,6 +52,9 @@ pub fn start(call: &Call<'_>) -> Result<Xml, Error> {
             InstanceState::Running | InstanceState::Pending => return Ok(()),
             InstanceState::Stopped => {}
             _ => return Err(wrong_state(id, "started")),
+        }
+        if call.injected.is_scarce(&instance.instance_type, &instance.zone) {
+            return Err(no_capacity(&instance.instance_type, &instance.zone, &[]));
         }
         let up = call.due(Transition::Run, id);
         instance.begin(InstanceState::Pending, Change::working(InstanceState::Running, up), call.now);
@@ -71,23 +86,28 @@ pub fn terminate(call: &Call<'_>) -> Result<Xml, Error> {
         call.params.flag(flag)?;
     }
     change_each(call, |region, id| {
-        let instance = get(region, id)?;
-        if instance.state.is_ending() {
-            return Ok(());
-        }
-        if instance.attributes.no_termination {
-            return Err(protected(id, "terminated", "disableApiTermination"));
-        }
-        let has_machine = has_machine(instance);
-        let due = call.due(Transition::Terminate, id);
-        let change = Change { waits: has_machine, ..Change::timed(InstanceState::Terminated, due) };
-        instance.begin(InstanceState::ShuttingDown, change, call.now);
-        user_initiated(call, instance);
-        if has_machine {
-            region.order_end(id);
-        }
-        Ok(())
+        end(call, region, id)
     })
+}
+
+/// Begins the end of one instance.
+pub fn end(call: &Call<'_>, region: &mut Region, id: &str) -> Result<(), Error> {
+    let instance = get(region, id)?;
+    if instance.state.is_ending() {
+        return Ok(());
+    }
+    if instance.attributes.no_termination {
+        return Err(protected(id, "terminated", "disableApiTermination"));
+    }
+    let has_machine = has_machine(instance);
+    let due = call.due(Transition::Terminate, id);
+    let change = Change { waits: has_machine, ..Change::timed(InstanceState::Terminated, due) };
+    instance.begin(InstanceState::ShuttingDown, change, call.now);
+    user_initiated(call, instance);
+    if has_machine {
+        region.order_end(id);
+    }
+    Ok(())
 }
 
 /// False for a launch that was doomed from the start (an injected fault): there is no machine to end.

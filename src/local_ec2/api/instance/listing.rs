@@ -82,8 +82,9 @@ fn values(region: &Region, instance: &Instance, call: &Call<'_>, name: &str) -> 
         "subnet-id" => some(instance.is_live().then(|| instance.subnet_id.clone())),
         "availability-zone" => vec![instance.zone.clone()],
         "client-token" => vec![instance.client_token.clone()],
-        // On-demand instances have no lifecycle, and there are no spot requests yet.
-        "instance-lifecycle" | "spot-instance-request-id" => Vec::new(),
+        // On-demand instances have no lifecycle.
+        "instance-lifecycle" => some(instance.spot_request.as_ref().map(|_| "spot".to_owned())),
+        "spot-instance-request-id" => some(instance.spot_request.clone()),
         "reservation-id" => vec![instance.reservation_id.clone()],
         "private-ip-address" | "private-dns-name" => some(view::private_address(instance)),
         "ip-address" | "dns-name" => some(view::public_address(instance, Age::Known)),

@@ -8,6 +8,7 @@ mod run;
 mod view;
 
 pub use attribute::{MODIFY_PARAMS, describe_attribute, modify_attribute};
-pub use lifecycle::{console_output, reboot, start, stop, terminate};
+pub use lifecycle::{console_output, end, reboot, start, stop, terminate};
 pub use listing::{describe, describe_status};
-pub use run::{RUN_PARAMS, run};
+pub use request::{Request, SpotTerms, check_user_data};
+pub use run::{RUN_PARAMS, launch, run};

@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::local_ec2::api::instance_type::InstanceType;
 use crate::local_ec2::api::mapping::Wanted;
+use crate::local_ec2::api::spot_request::read_terms;
 use crate::local_ec2::api::tags::Specified;
 use crate::local_ec2::api::{Call, Kind, text_of};
-use crate::local_ec2::state::{Attributes, Group, OnShutdown, Region, RegionInfo, Subnet};
+use crate::local_ec2::state::{Attributes, Group, OnShutdown, Region, RegionInfo, Subnet, Tags};
 use crate::local_ec2::wire::{Error, Params};
 
 /// Bytes of user data, decoded.
@@ -31,8 +32,23 @@ pub struct Request {
     pub on_shutdown: OnShutdown,
     /// Plain attributes.
     pub attributes: Attributes,
+    /// What it pays on the spot market; none on demand.
+    pub spot: Option<SpotTerms>,
     /// Tags by resource type.
     pub tags: Specified,
+    /// The instance's tags that EC2 itself sets.
+    pub system_tags: Tags,
+}
+
+/// `InstanceMarketOptions` of a spot instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpotTerms {
+    /// The most that its owner pays, in dollars an hour; the on-demand price when left out.
+    pub max_price: Option<String>,
+    /// `one-time` or `persistent`.
+    pub kind: String,
+    /// `terminate`, `stop` or `hibernate`.
+    pub on_interruption: String,
 }
 
 /// Where, with which groups, and how it is reached.
@@ -76,6 +92,8 @@ impl Request {
             on_shutdown: read_shutdown(params.get("InstanceInitiatedShutdownBehavior"))?,
             attributes: read_attributes(params, &instance_type)?,
             tags: Specified::read(params, &["instance", "volume", "network-interface", "spot-instances-request"])?,
+            spot: read_terms(params)?,
+            system_tags: Tags::new(),
             instance_type,
         })
     }
@@ -137,9 +155,11 @@ impl Placement {
                 let mut defaults = region.subnets.values().filter(|subnet| subnet.default_for_az);
                 let found = match zone {
                     Some(zone) => defaults.find(|subnet| subnet.zone == *zone),
-                    None => defaults
-                        .filter(offers)
-                        .max_by_key(|s| s.capacity().saturating_sub(region.addresses_in_use(&s.id))),
+                    // A zone that is out of capacity is not picked, unless all are.
+                    None => defaults.filter(offers).max_by_key(|s| {
+                        let is_scarce = call.injected.is_scarce(&wanted.name, &s.zone);
+                        (!is_scarce, s.capacity().saturating_sub(region.addresses_in_use(&s.id)))
+                    }),
                 };
                 found.ok_or_else(|| Error::new("VPCIdNotSpecified", "No default VPC for this user"))?
             }

@@ -7,34 +7,38 @@ use sha2::{Digest, Sha256};
 
 use super::request::Request;
 use super::view;
-use crate::local_ec2::api::image;
+use crate::local_ec2::api::injected::no_capacity;
 use crate::local_ec2::api::instance_type::InstanceType;
 use crate::local_ec2::api::mapping::floor_of;
 use crate::local_ec2::api::token::ClientToken;
-use crate::local_ec2::api::{Call, Kind, text_of};
+use crate::local_ec2::api::{Call, Kind, iam, image, launch_template, spot_price, spot_request, text_of};
 use crate::local_ec2::state::{
-    Attachment, Attributes, Change, Content, DiskType, Image, ImageState, Instance, InstanceState, Interface,
-    MetadataOptions, Origin, Reason, Region, Subnet, Tags, Volume, VolumeState, Work, id,
+    Attachment, Attributes, Change, Content, DiskType, Doom, Image, ImageState, Instance, InstanceState, Interface,
+    MetadataOptions, Origin, Reason, Region, RegionInfo, Subnet, Tags, Volume, VolumeState, Work, id,
 };
 use crate::local_ec2::timing::Transition;
 use crate::local_ec2::wire::{Error, Params, Xml};
 
-/// What RunInstances takes. Spot, templates and hibernation are not there yet: asking for them is an error, not ignored.
+/// What RunInstances takes. Hibernation and the like are not there: asking for them is an error, not ignored.
 pub const RUN_PARAMS: &str = "ImageId InstanceType MinCount MaxCount KeyName SubnetId SecurityGroupId SecurityGroup NetworkInterface \
      Placement UserData BlockDeviceMapping IamInstanceProfile InstanceInitiatedShutdownBehavior MetadataOptions CreditSpecification \
      EbsOptimized EnclaveOptions CapacityReservationSpecification LicenseSpecification Monitoring DisableApiTermination DisableApiStop \
-     TagSpecification ClientToken";
+     InstanceMarketOptions LaunchTemplate TagSpecification ClientToken";
 
 /// RunInstances.
 pub fn run(call: &Call<'_>) -> Result<Xml, Error> {
-    let request = Request::read(call)?;
-    let zone = request.placement.zone.as_deref().or(request.placement.subnet.as_deref()).unwrap_or_default();
+    let subnet = call.params.get("SubnetId").or(call.params.get("NetworkInterface.1.SubnetId"));
+    let zone = call.params.get("Placement.AvailabilityZone").or(subnet).unwrap_or_default();
     let token = ClientToken::read(call, zone)?;
     let (region, ids) = call.update(|region| {
         if let Some(ids) = token.earlier(region)? {
             return again(region, ids);
         }
-        let ids = launch(call, region, &request)?;
+        let applied = launch_template::apply(region, call.params)?;
+        let there = Call { params: &applied.params, scope: call.scope.clone(), ..*call };
+        let mut request = Request::read(&there)?;
+        request.system_tags = applied.tags;
+        let ids = launch(&there, region, &request)?;
         token.remember(region, call, ids.clone());
         Ok((region.clone(), ids))
     })?;
@@ -99,28 +103,20 @@ fn find_key(call: &Call<'_>, region: &Region) -> Result<Option<(String, String)>
     Ok(Some((name.to_owned(), pair.public_line.clone())))
 }
 
-/// There are no instance profiles yet, so none that is named can be found; the text is the one that Packer retries on.
-fn check_profile(params: &Params) -> Result<(), Error> {
-    if let Some(name) = params.get("IamInstanceProfile.Name") {
-        return Err(Error::value(format!(
-            "Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
-        )));
-    }
-    match params.get("IamInstanceProfile.Arn") {
-        Some(arn) if arn.starts_with("arn:") => Err(Error::value(format!(
-            "Value ({arn}) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN"
-        ))),
-        Some(arn) => Err(Error::new("InvalidIamInstanceProfileArn.Malformed", format!("The ARN '{arn}' is malformed"))),
-        None => Ok(()),
-    }
-}
-
-fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result<Vec<String>, Error> {
+/// Launches the instances of a request into the region, and gives their ids.
+pub fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result<Vec<String>, Error> {
     let (image, content) = find_image(call, region, &request.instance_type)?;
     let key = find_key(call, region)?;
-    check_profile(call.params)?;
+    let profile = iam::find_for_launch(call)?;
     let subnet = request.placement.subnet(call, region, &request.instance_type)?.clone();
     let groups = request.placement.groups(region, &subnet.vpc_id)?;
+    if call.injected.is_scarce(&request.instance_type.name, &subnet.zone) {
+        let others = zones_with(call, &request.instance_type);
+        return Err(no_capacity(&request.instance_type.name, &subnet.zone, &others));
+    }
+    if let Some(terms) = &request.spot {
+        spot_price::check_offer(terms.max_price.as_deref(), &request.instance_type, &subnet.zone, call.now)?;
+    }
     let free = i64::from(subnet.capacity().saturating_sub(region.addresses_in_use(&subnet.id)));
     if free < request.counts.0 {
         let text = format!("The specified subnet '{}' does not have enough free addresses.", subnet.id);
@@ -168,13 +164,16 @@ fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result<Vec
             client_token: text_of(call.params.get("ClientToken")),
             on_shutdown: request.on_shutdown,
             metadata: metadata.clone(),
-            profile_arn: None,
+            profile_arn: profile.as_ref().map(|(arn, _)| arn.clone()),
+            profile_id: profile.as_ref().map(|(_, id)| id.clone()),
+            spot_request: spot_request(call, region, request, &instance_id),
+            doom: doom(call, request),
             attributes: Attributes {
                 ena_support: image.ena_support,
                 sriov_simple: image.sriov_simple,
                 ..request.attributes.clone()
             },
-            tags: request.tags.of(Kind::Instance),
+            tags: request.tags.of(Kind::Instance).into_iter().chain(request.system_tags.clone()).collect(),
             orders: Vec::new(),
             last_order: 0,
             id: instance_id.clone(),
@@ -190,13 +189,39 @@ fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result<Vec
     Ok(ids)
 }
 
+/// The zones where an instance of this type can still be had.
+fn zones_with(call: &Call<'_>, wanted: &InstanceType) -> Vec<String> {
+    let zones = RegionInfo::find(&call.scope.region).map(RegionInfo::zones).unwrap_or_default();
+    let has = |zone: &String| !call.injected.is_scarce(&wanted.name, zone);
+    zones.into_iter().filter(|zone| wanted.is_offered_in(zone)).map(|zone| zone.name).filter(has).collect()
+}
+
+/// Makes the request that a spot instance fulfils.
+fn spot_request(
+    call: &Call<'_>,
+    region: &mut Region,
+    request: &Request,
+    instance_id: &str,
+) -> Option<String> {
+    let terms = request.spot.as_ref()?;
+    let price = spot_price::text(request.instance_type.on_demand_price());
+    let tags = request.tags.of(Kind::SpotRequest);
+    Some(spot_request::fulfil(region, terms, &price, instance_id, tags, call.now))
+}
+
+/// The end that an injected fault has in store for it.
+fn doom(call: &Call<'_>, request: &Request) -> Option<Doom> {
+    let death = call.injected.death.as_ref().filter(|death| !death.only_spot || request.spot.is_some())?;
+    Some(Doom { at: call.now.plus(death.after), reason: Reason::new(&death.code, &death.message) })
+}
+
 /// Sets the launch going, or (an injected fault) the way to a failed one.
 fn begin(call: &Call<'_>, instance: &mut Instance) {
     let up = call.due(Transition::Run, &instance.id);
     instance.checks_ok_at = up.plus(call.world.timing.draw(Transition::Checks, &instance.id));
-    match &call.late {
-        Some(failure) => {
-            let change = Change::timed(InstanceState::Terminated, up).because(&failure.code, &failure.message);
+    match call.injected.fails_at(up) {
+        Some((failure, at)) => {
+            let change = Change::timed(InstanceState::Terminated, at).because(&failure.code, &failure.message);
             instance.begin(InstanceState::Pending, change, call.now);
         }
         None => {

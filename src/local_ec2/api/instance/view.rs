@@ -61,13 +61,16 @@ fn write(xml: &mut Xml, region: &Region, instance: &Instance, age: Age, call: &C
     xml.text("rootDeviceName", &origin.root_device);
     write_devices(xml, region, instance, age);
     xml.text("virtualizationType", "hvm").text("clientToken", &instance.client_token);
+    if let Some(request) = &instance.spot_request {
+        xml.text("instanceLifecycle", "spot").text("spotInstanceRequestId", request);
+    }
     tags::write(xml, &instance.tags);
     xml.text("hypervisor", "xen");
     write_groups(xml, region, instance);
     write_interface(xml, region, instance, age, call);
-    if let Some(arn) = &instance.profile_arn {
+    if let Some(arn) = instance.profile_arn.as_ref().filter(|_| instance.is_live()) {
         xml.node("iamInstanceProfile", |xml| {
-            xml.text("arn", arn);
+            xml.text("arn", arn).some("id", instance.profile_id.as_ref());
         });
     }
     write_options(xml, instance);

@@ -1,0 +1,102 @@
+//! Roles.
+
+use super::{arn, check_document, conflict, fresh_id, need, need_name, no_such, path, read_tags, time, write_tags};
+use crate::local_ec2::api::Call;
+use crate::local_ec2::state::{Region, Role};
+use crate::local_ec2::wire::{Error, Xml, percent_encode};
+
+/// CreateRole.
+pub fn create(call: &Call<'_>) -> Result<Xml, Error> {
+    let name = need_name(call, "RoleName", 64)?;
+    let trust = need(call, "AssumeRolePolicyDocument")?;
+    check_document(trust)?;
+    let path = path(call.params)?;
+    let max_session = call.params.int("MaxSessionDuration")?.unwrap_or(3600);
+    if !(3600..=43_200).contains(&max_session) {
+        let rule = "Member must have value between 3600 and 43200";
+        return Err(super::invalid(&max_session.to_string(), "maxSessionDuration", rule));
+    }
+    let role = Role {
+        name: name.to_owned(),
+        id: fresh_id("AROA"),
+        arn: arn(call, &format!("role{path}{name}")),
+        path,
+        created: call.now,
+        description: call.params.get("Description").unwrap_or_default().to_owned(),
+        trust: trust.to_owned(),
+        max_session,
+        boundary: call.params.get("PermissionsBoundary").map(str::to_owned),
+        inline: [].into(),
+        attached: [].into(),
+        tags: read_tags(call.params),
+    };
+    call.update(|account| {
+        if account.roles.contains_key(name) {
+            return Err(Error::new("EntityAlreadyExists", format!("Role with name {name} already exists.")));
+        }
+        account.roles.insert(name.to_owned(), role.clone());
+        Ok(())
+    })?;
+    let mut xml = Xml::new();
+    xml.node("Role", |xml| write(xml, &role));
+    Ok(xml)
+}
+
+/// GetRole.
+pub fn get(call: &Call<'_>) -> Result<Xml, Error> {
+    let name = need_name(call, "RoleName", 64)?;
+    let account = call.read()?;
+    let role = account.roles.get(name).ok_or_else(|| no_such("role", name))?;
+    let mut xml = Xml::new();
+    xml.node("Role", |xml| write(xml, role));
+    Ok(xml)
+}
+
+/// One role as answers show it; policies come percent-encoded, as on IAM.
+pub fn write(xml: &mut Xml, role: &Role) {
+    xml.text("Path", &role.path).text("RoleName", &role.name).text("RoleId", &role.id).text("Arn", &role.arn);
+    xml.text("CreateDate", time(role.created)).text("AssumeRolePolicyDocument", percent_encode(&role.trust));
+    xml.filled("Description", &role.description).text("MaxSessionDuration", role.max_session);
+    if let Some(boundary) = &role.boundary {
+        xml.node("PermissionsBoundary", |xml| {
+            xml.text("PermissionsBoundaryType", "Policy").text("PermissionsBoundaryArn", boundary);
+        });
+    }
+    write_tags(xml, &role.tags);
+}
+
+/// DeleteRole: only one without policies that no profile holds.
+pub fn delete(call: &Call<'_>) -> Result<Xml, Error> {
+    let name = need_name(call, "RoleName", 64)?;
+    call.update(|account| {
+        let role = account.roles.get(name).ok_or_else(|| no_such("role", name))?;
+        if account.profiles.values().any(|profile| profile.role.as_deref() == Some(name)) {
+            return Err(conflict("Cannot delete entity, must remove roles from instance profile first."));
+        }
+        if !role.inline.is_empty() {
+            return Err(conflict("Cannot delete entity, must delete policies first."));
+        }
+        if !role.attached.is_empty() {
+            return Err(conflict("Cannot delete entity, must detach all policies first."));
+        }
+        account.roles.remove(name);
+        Ok(())
+    })?;
+    Ok(Xml::new())
+}
+
+/// TagRole.
+pub fn tag(call: &Call<'_>) -> Result<Xml, Error> {
+    let name = need_name(call, "RoleName", 64)?;
+    let tags = read_tags(call.params);
+    call.update(|account| {
+        get_mut(account, name)?.tags.extend(tags);
+        Ok(())
+    })?;
+    Ok(Xml::new())
+}
+
+/// A role, to change.
+pub fn get_mut<'a>(account: &'a mut Region, name: &str) -> Result<&'a mut Role, Error> {
+    account.roles.get_mut(name).ok_or_else(|| no_such("role", name))
+}
