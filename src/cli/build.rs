@@ -1,5 +1,6 @@
 //! `kiln build`: bakes.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::template::{Mode, Undeclared};
 
 use super::args::go_bool;
 use super::load::{self, How, Read, TemplateArgs};
-use super::local_ec2::{self, Local};
+use super::local_ec2::{self, Local, Wishes};
 use super::settings::Settings;
 use super::terminal::TerminalPrompt;
 use super::{exit, interrupt};
@@ -28,9 +29,15 @@ pub struct Args {
     /// Rehearses on local EC2: instances boot on this machine, and no AWS account is needed.
     #[arg(long)]
     local: bool,
-    /// Timing of local EC2: `instant` or `realistic`.
+    /// Timing and faults of local EC2: `instant`, `realistic`, `slow`, `chaos`, or a profile file (JSON).
     #[arg(long, value_name = "PROFILE", default_value = "instant", requires = "local")]
     local_profile: String,
+    /// Rules of what goes wrong in local EC2 (JSON), read again when they change; else `KILN_LOCAL_FAULTS`.
+    #[arg(long, value_name = "FILE", requires = "local")]
+    local_faults: Option<PathBuf>,
+    /// Appends a line of JSON for each request to local EC2; else `KILN_LOCAL_LOG`.
+    #[arg(long, value_name = "FILE", requires = "local")]
+    local_log: Option<PathBuf>,
     /// Pauses after each step and saves the temporary key as ec2_NAME.pem.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set)]
     debug: bool,
@@ -113,7 +120,15 @@ impl Session {
         let (canceller, cancel) = Canceller::new();
         interrupt::listen(canceller, reporter.clone()).map_err(|e| format!("listen for signals: {e}"))?;
         let local = match args.local {
-            true => Some(local_ec2::start(settings, &args.local_profile, reporter).await?),
+            true => {
+                let wishes = Wishes {
+                    profile: &args.local_profile,
+                    faults: args.local_faults.as_deref(),
+                    log: args.local_log.as_deref(),
+                    ..Wishes::default()
+                };
+                Some(local_ec2::start(settings, wishes, reporter).await?)
+            }
             false => None,
         };
         Ok(Self { reporter: reporter.clone(), local, cancel })

@@ -131,7 +131,7 @@ async fn local(
         return Ok(None);
     }
     if unfinished.iter().any(needed) {
-        return local_ec2::start(settings, "instant", reporter).await.map(Some);
+        return local_ec2::start(settings, local_ec2::Wishes::default(), reporter).await.map(Some);
     }
     Ok(None)
 }

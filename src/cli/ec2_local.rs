@@ -1,12 +1,14 @@
 //! `kiln ec2-local`: serves local EC2 to any client.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::engine::cancel::{Canceller, Urgency};
 use crate::report;
 
+use super::local_ec2::Wishes;
 use super::settings::Settings;
 use super::{exit, interrupt, local_ec2};
 
@@ -16,9 +18,15 @@ pub struct Args {
     /// Address and port to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566")]
     listen: SocketAddr,
-    /// Timing: `instant` or `realistic`.
+    /// How long things take and what goes wrong: `instant`, `realistic`, `slow`, `chaos`, or a profile file (JSON).
     #[arg(long, value_name = "PROFILE", default_value = "instant")]
     profile: String,
+    /// Rules of what goes wrong (JSON), read again when they change; else `KILN_LOCAL_FAULTS`.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// Appends a line of JSON for each request; else `KILN_LOCAL_LOG`.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
 }
 
 /// Runs the verb until a signal ends it.
@@ -29,7 +37,11 @@ pub async fn run(args: Args, settings: &Settings) -> ExitCode {
     };
     let (canceller, cancel) = Canceller::new();
     let started = match interrupt::listen(canceller, reporter.clone()) {
-        Ok(()) => local_ec2::start_at(settings, args.listen, &args.profile, &reporter).await,
+        Ok(()) => {
+            let (faults, log) = (args.faults.as_deref(), args.log.as_deref());
+            let wishes = Wishes { listen: args.listen, profile: &args.profile, faults, log };
+            local_ec2::start(settings, wishes, &reporter).await
+        }
         Err(error) => Err(format!("listen for signals: {error}")),
     };
     let code = match started {

@@ -8,12 +8,32 @@ use std::sync::Arc;
 
 use crate::aws::access::LocalEndpoint;
 use crate::local_ec2::instance::{self, Containers};
+use crate::local_ec2::profile::Profile;
 use crate::local_ec2::store::Store;
-use crate::local_ec2::timing::Pace;
 use crate::local_ec2::{self, Handle, Options, agent, shelf};
 use crate::report::Reporter;
 
 use super::settings::Settings;
+
+/// What the flags of `kiln build --local` and `kiln ec2-local` say.
+#[derive(Debug)]
+pub struct Wishes<'a> {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The name of a profile, or the path of one.
+    pub profile: &'a str,
+    /// The faults file, when not the environment names one.
+    pub faults: Option<&'a Path>,
+    /// The request log, when not the environment names one.
+    pub log: Option<&'a Path>,
+}
+
+impl Default for Wishes<'_> {
+    /// A free port of loopback, no delays, and no faults but those that the environment names.
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), profile: "instant", faults: None, log: None }
+    }
+}
 
 /// A running local EC2.
 pub struct Local {
@@ -31,19 +51,9 @@ pub fn hidden_verb(verb: &str, rest: &[String]) -> Option<ExitCode> {
     instance::dispatch(&words)
 }
 
-/// Starts it on a free port of loopback. What people should know of it (which base plays which) is told once.
-pub async fn start(settings: &Settings, profile: &str, reporter: &Arc<Reporter>) -> Result<Local, String> {
-    start_at(settings, SocketAddr::from(([127, 0, 0, 1], 0)), profile, reporter).await
-}
-
-/// Starts it at an address.
-pub async fn start_at(
-    settings: &Settings,
-    listen: SocketAddr,
-    profile: &str,
-    reporter: &Arc<Reporter>,
-) -> Result<Local, String> {
-    let pace = pace(profile)?;
+/// Starts it. What people should know of it (which base plays which) is told once.
+pub async fn start(settings: &Settings, wishes: Wishes<'_>, reporter: &Arc<Reporter>) -> Result<Local, String> {
+    let profile = Profile::named(wishes.profile)?;
     let directory = settings.data.clone();
     let failed =
         |what: &str, e: &dyn std::fmt::Display| format!("start local EC2 in {}: {what}{e}", directory.display());
@@ -59,19 +69,14 @@ pub async fn start_at(
         });
     }
     let mut options = Options::new(state_directory(&directory), machines.clone());
-    options.pace = pace;
-    options.faults = settings.variable("KILN_LOCAL_FAULTS").map(PathBuf::from);
-    options.log = settings.variable("KILN_LOCAL_LOG").map(PathBuf::from);
-    let handle = local_ec2::serve(listen, options).await.map_err(|e| failed("listen: ", &e))?;
+    profile.apply(&mut options);
+    let file = |flag: Option<&Path>, variable| {
+        flag.map(Path::to_owned).or_else(|| settings.variable(variable).map(PathBuf::from))
+    };
+    options.faults = file(wishes.faults, "KILN_LOCAL_FAULTS");
+    options.log = file(wishes.log, "KILN_LOCAL_LOG");
+    let handle = local_ec2::serve(wishes.listen, options).await.map_err(|e| failed("listen: ", &e))?;
     Ok(Local { handle, machines, directory })
-}
-
-fn pace(profile: &str) -> Result<Pace, String> {
-    match profile {
-        "instant" => Ok(Pace::Instant),
-        "realistic" => Ok(Pace::Realistic(1.0)),
-        other => Err(format!("unknown profile `{other}`: instant or realistic")),
-    }
 }
 
 /// The store of local EC2 with all its images on the shelf.

@@ -40,7 +40,7 @@ pub async fn run(args: Args, settings: &Settings) -> ExitCode {
         Err(error) => return exit::failed(settings, &format!("start the reporter: {error}")),
     };
     let local = match args.local && args.evaluate_datasources {
-        true => local_ec2::start(settings, "instant", &reporter).await.map(Some),
+        true => local_ec2::start(settings, local_ec2::Wishes::default(), &reporter).await.map(Some),
         false => Ok(None),
     };
     let result = match &local {

@@ -1,11 +1,14 @@
 //! How long things take: nothing at all, or what was measured on EC2.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// Something that takes time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transition {
     /// A call that only looks.
     ReadCall,
@@ -74,6 +77,35 @@ impl Transition {
     }
 }
 
+/// How long something takes, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Figure {
+    /// Always this long.
+    Fixed(f64),
+    /// Minimum, median and maximum.
+    Spread(f64, f64, f64),
+}
+
+impl Figure {
+    /// Whether it can be drawn from.
+    pub fn is_sound(self) -> bool {
+        match self {
+            Self::Fixed(seconds) => seconds.is_finite() && seconds >= 0.0,
+            Self::Spread(min, median, max) => max.is_finite() && 0.0 <= min && min <= median && median <= max,
+        }
+    }
+
+    /// Times a factor.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        match self {
+            Self::Fixed(seconds) => Self::Fixed(seconds * factor),
+            Self::Spread(min, median, max) => Self::Spread(min * factor, median * factor, max * factor),
+        }
+    }
+}
+
 /// A timing profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
@@ -84,19 +116,28 @@ pub enum Pace {
 }
 
 /// The clockwork: a pace and the seed of its draws. The same seed and resource id always draw the same.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
     /// The pace.
     pub pace: Pace,
     /// The seed.
     pub seed: u64,
+    /// Own figures, which come before the pace's.
+    pub own: BTreeMap<Transition, Figure>,
 }
 
 impl Timing {
     /// How long this takes for the resource (or request) with this name.
     pub fn draw(&self, transition: Transition, name: &str) -> Duration {
-        let Pace::Realistic(scale) = self.pace else { return Duration::ZERO };
-        let (min, median, max) = transition.seconds();
+        let (min, median, max) = match (self.own.get(&transition), self.pace) {
+            (Some(Figure::Fixed(seconds)), _) => return seconds_of(*seconds),
+            (Some(Figure::Spread(min, median, max)), _) => (*min, *median, *max),
+            (None, Pace::Instant) => return Duration::ZERO,
+            (None, Pace::Realistic(scale)) => {
+                let (min, median, max) = transition.seconds();
+                (min * scale, median * scale, max * scale)
+            }
+        };
         if transition == Transition::Visible && uniform(self.seed, &format!("{name} late")) < 0.9 {
             // Nine of ten ids are known everywhere at once.
             return Duration::ZERO;
@@ -104,9 +145,14 @@ impl Timing {
         let z = normal(self.seed, &format!("{transition:?} {name}"));
         // Log-normal with min and max at three standard deviations on either side of the median, clamped.
         let sigma = if z < 0.0 { (median / min).ln() / 3.0 } else { (max / median).ln() / 3.0 };
-        let seconds = (median * (sigma * z).exp()).clamp(min, max) * scale;
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+        let seconds = median * (sigma * z).exp();
+        // A figure of zero has no logarithm.
+        seconds_of(if seconds.is_finite() { seconds.clamp(min, max) } else { median })
     }
+}
+
+fn seconds_of(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
 }
 
 /// A number in 0..1 that depends on seed and name alone.
@@ -130,7 +176,7 @@ mod tests {
 
     #[test]
     fn draws_repeat_stay_in_bounds_and_centre_on_the_median() {
-        let timing = Timing { pace: Pace::Realistic(1.0), seed: 7 };
+        let timing = Timing { pace: Pace::Realistic(1.0), seed: 7, own: BTreeMap::new() };
         let mut draws: Vec<f64> =
             (0..999).map(|n| timing.draw(Transition::Stop, &format!("i-{n}")).as_secs_f64()).collect();
         assert_eq!(timing.draw(Transition::Stop, "i-5").as_secs_f64(), draws[5]);
@@ -141,11 +187,21 @@ mod tests {
 
     #[test]
     fn instant_takes_no_time_and_scale_shortens() {
-        let instant = Timing { pace: Pace::Instant, seed: 7 };
+        let at = |pace| Timing { pace, seed: 7, own: BTreeMap::new() };
+        let instant = at(Pace::Instant);
         assert_eq!(instant.draw(Transition::CopyAcross, "ami-1"), Duration::ZERO);
-        let (one, fast) =
-            (Timing { pace: Pace::Realistic(1.0), seed: 7 }, Timing { pace: Pace::Realistic(0.5), seed: 7 });
+        let (one, fast) = (at(Pace::Realistic(1.0)), at(Pace::Realistic(0.5)));
         let (one, fast) = (one.draw(Transition::Run, "i-1"), fast.draw(Transition::Run, "i-1"));
         assert!((one.as_secs_f64() / fast.as_secs_f64() - 2.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn own_figures_come_first() {
+        let own =
+            BTreeMap::from([(Transition::Stop, Figure::Fixed(2.0)), (Transition::Run, Figure::Spread(0.0, 1.0, 3.0))]);
+        let timing = Timing { pace: Pace::Instant, seed: 7, own };
+        assert_eq!(timing.draw(Transition::Stop, "i-1"), Duration::from_secs(2));
+        assert_eq!(timing.draw(Transition::Image, "i-1"), Duration::ZERO);
+        assert!((0..99).all(|n| timing.draw(Transition::Run, &format!("i-{n}")) <= Duration::from_secs(3)));
     }
 }

@@ -70,12 +70,12 @@ def running(command: list, log: Path, end: signal.Signals = signal.SIGTERM, **op
                     process.wait()
 
 
-def client(service: str, url: str):
+def client(service: str, url: str, region: str = REGION, key: str = "interop"):
     return boto3.client(
         service,
-        region_name=REGION,
+        region_name=region,
         endpoint_url=url,
-        aws_access_key_id="interop",
+        aws_access_key_id=key,
         aws_secret_access_key="interop",
         config=Config(retries={"max_attempts": 1}, proxies={}),
     )
@@ -281,11 +281,18 @@ def bake(environment, ec2, sshd, tmp_path) -> Bake:
     return Bake(environment, ec2, sshd, tmp_path)
 
 
-@pytest.fixture(scope="session")
-def local_ec2(environment, tmp_path_factory):
-    """The URL of `kiln ec2-local`, served as any client would use it."""
+@contextlib.contextmanager
+def serving(environment: dict[str, str], directory: Path, *flags):
+    """`kiln ec2-local`, served as any client would use it; gives its URL."""
     port = free_port()
-    log = tmp_path_factory.mktemp("ec2-local") / "log"
-    with running([PROGRAM, "ec2-local", "--listen", f"127.0.0.1:{port}"], log, env=environment) as process:
+    command = [PROGRAM, "ec2-local", "--listen", f"127.0.0.1:{port}", *flags]
+    with running(command, directory / "log", env=environment) as process:
         wait_for("kiln ec2-local", lambda: answers(port), process)
         yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def local_ec2(environment, tmp_path_factory):
+    """The URL of `kiln ec2-local` without delays and faults."""
+    with serving(environment, tmp_path_factory.mktemp("ec2-local")) as url:
+        yield url

@@ -8,15 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
+from calls import DEBIAN, code_of, instance, newest, state_of, tags
 from conftest import PATIENCE, REGION, client, wait_for
-
-DEBIAN = "136693071363"
-NEWEST_DEBIAN = [
-    {"Name": "name", "Values": ["debian-12-amd64-*"]},
-    {"Name": "architecture", "Values": ["x86_64"]},
-    {"Name": "virtualization-type", "Values": ["hvm"]},
-]
 
 
 @pytest.fixture(scope="module")
@@ -34,29 +27,6 @@ def cli(local_ec2, environment):
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
     return run
-
-
-def newest(ec2) -> dict:
-    images = ec2.describe_images(Owners=[DEBIAN], Filters=NEWEST_DEBIAN)["Images"]
-    return max(images, key=lambda image: image["CreationDate"])
-
-
-def instance(ec2, instance_id: str) -> dict:
-    return ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
-
-
-def state_of(ec2, instance_id: str) -> str:
-    return instance(ec2, instance_id)["State"]["Name"]
-
-
-def code_of(call, **arguments) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value.response["Error"]["Code"]
-
-
-def tags(resource: str, **values: str) -> list[dict]:
-    return [{"ResourceType": resource, "Tags": [{"Key": key, "Value": value} for key, value in values.items()]}]
 
 
 def ssh(address: str, key: Path, command: str) -> subprocess.CompletedProcess:

@@ -19,7 +19,7 @@ pub struct Args {
 
 /// Runs the verb.
 pub async fn run(args: &Args, room: &Room<'_>) -> Result<(), String> {
-    let local = local_ec2::start(room.settings, "instant", &room.reporter).await?;
+    let local = local_ec2::start(room.settings, local_ec2::Wishes::default(), &room.reporter).await?;
     let world = World::new(Some(local.endpoint()));
     let result = remove_all(args, room, &world).await;
     local.stop().await;

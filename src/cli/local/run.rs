@@ -31,7 +31,7 @@ pub async fn run(args: &Args, room: &Room<'_>) -> Result<ExitCode, String> {
         record.config.get(name).and_then(|value| value.as_str()).unwrap_or(default).to_owned()
     };
     let (region, user) = (text("region", "us-east-1"), text("User", "root"));
-    let local = local_ec2::start(room.settings, "instant", &room.reporter).await?;
+    let local = local_ec2::start(room.settings, local_ec2::Wishes::default(), &room.reporter).await?;
     let world = World::new(Some(local.endpoint()));
     let access = Access { region: Some(region), ..Access::default() };
     let result = match world.aws(&access).await {

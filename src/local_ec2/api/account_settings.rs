@@ -1,7 +1,7 @@
 //! Settings of an account in a region: encryption by default, and whether images and snapshots may be public.
 
-use super::encryption::{self, AWS_KEY};
 use super::Call;
+use super::encryption::{self, AWS_KEY};
 use crate::local_ec2::wire::{Error, Xml};
 
 fn said(name: &str, value: impl std::fmt::Display) -> Xml {
@@ -128,7 +128,9 @@ pub fn serial_console(_: &Call<'_>) -> Result<Xml, Error> {
 
 /// What is said to sharing with everybody while that is blocked.
 pub fn blocked(what: &str) -> Error {
-    let text = format!("You can't publicly share this {what} because block public access is enabled for this account and Region.");
+    let text = format!(
+        "You can't publicly share this {what} because block public access is enabled for this account and Region."
+    );
     Error::new("OperationNotPermitted", text)
 }
 

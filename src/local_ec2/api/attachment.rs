@@ -16,7 +16,8 @@ pub fn attach(call: &Call<'_>) -> Result<Xml, Error> {
     Kind::Volume.check_shape(volume_id)?;
     Kind::Instance.check_shape(instance_id)?;
     if check_device(device).is_err() {
-        let text = format!("Value ({device}) for parameter device is invalid. {device} is not a valid EBS device name.");
+        let text =
+            format!("Value ({device}) for parameter device is invalid. {device} is not a valid EBS device name.");
         return Err(Error::value(text));
     }
     let hook = call.update(|region| {
@@ -71,8 +72,7 @@ fn check_instance(region: &Region, instance: &Instance, volume: &Volume, device:
     }
     let taken = region.volumes_of(&instance.id);
     if taken.iter().any(|(_, hook)| hook.device == device) {
-        let text =
-            format!("Invalid value '{device}' for unixDevice. Attachment point {device} is already in use");
+        let text = format!("Invalid value '{device}' for unixDevice. Attachment point {device} is already in use");
         return Err(Error::value(text));
     }
     if taken.len() >= MAX_ATTACHED {

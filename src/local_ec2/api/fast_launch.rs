@@ -40,6 +40,8 @@ fn at_least(call: &Call<'_>, name: &str, least: i64) -> Result<(), Error> {
 pub fn describe(call: &Call<'_>) -> Result<Xml, Error> {
     let page = page::cut(call, Vec::<String>::new(), 0..=200, String::clone)?;
     let mut xml = Xml::new();
-    xml.list("fastLaunchImageSet", page.items, |xml, id| drop(xml.text("imageId", id)));
+    xml.list("fastLaunchImageSet", page.items, |xml, id| {
+        xml.text("imageId", id);
+    });
     Ok(xml)
 }

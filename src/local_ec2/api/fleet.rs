@@ -99,7 +99,8 @@ fn choices(call: &Call<'_>, region: &Region, lifecycle: &str) -> Result<Vec<Choi
         return Err(Error::missing("LaunchTemplateConfigs"));
     }
     let strategy = |name: &str| call.params.get(&format!("{name}.AllocationStrategy"));
-    let strategy = strategy(if lifecycle == "spot" { "SpotOptions" } else { "OnDemandOptions" }).unwrap_or("lowest-price");
+    let strategy =
+        strategy(if lifecycle == "spot" { "SpotOptions" } else { "OnDemandOptions" }).unwrap_or("lowest-price");
     let mut found = Vec::new();
     for config in configs {
         let (template_id, version, data) = named(region, &config.sub("LaunchTemplateSpecification"))?;
@@ -247,7 +248,11 @@ fn write_results(xml: &mut Xml, region: &Region, fleet: &Fleet) {
         let Some(first) = launches.first() else { return };
         write_pool(xml, &first.pool);
         xml.text("lifecycle", &fleet.lifecycle);
-        xml.node("instanceIds", |xml| launches.iter().for_each(|launch| drop(xml.text("item", &launch.instance_id))));
+        xml.node("instanceIds", |xml| {
+            for launch in launches {
+                xml.text("item", &launch.instance_id);
+            }
+        });
         if let Some(instance) = region.instances.get(&first.instance_id) {
             xml.text("instanceType", &instance.instance_type).text("availabilityZone", &instance.zone);
             xml.text("subnetId", &instance.subnet_id);
@@ -396,7 +401,9 @@ mod tests {
     #[test]
     fn the_capacity_says_how_it_is_paid_for() {
         let read = |text: &str| capacity(&Params::parse(text)).map(|(n, kind)| (n, kind.to_owned()));
-        let with = |rest: &str| format!("TargetCapacitySpecification.TotalTargetCapacity=2&TargetCapacitySpecification.{rest}");
+        let with = |rest: &str| {
+            format!("TargetCapacitySpecification.TotalTargetCapacity=2&TargetCapacitySpecification.{rest}")
+        };
         assert_eq!(read(&with("DefaultTargetCapacityType=spot")).unwrap(), (2, "spot".to_owned()));
         assert_eq!(read(&with("OnDemandTargetCapacity=2")).unwrap(), (2, "on-demand".to_owned()));
         assert_eq!(read("").unwrap_err().code, "MissingParameter");

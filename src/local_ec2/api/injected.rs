@@ -53,7 +53,8 @@ pub struct Injected {
 impl Injected {
     /// Whether there is none of this type in this zone.
     pub fn is_scarce(&self, instance_type: &str, zone: &str) -> bool {
-        let hits = |pattern: &Option<String>, text: &str| pattern.as_deref().is_none_or(|pattern| matches(pattern, text));
+        let hits =
+            |pattern: &Option<String>, text: &str| pattern.as_deref().is_none_or(|pattern| matches(pattern, text));
         self.scarce.iter().any(|scarcity| hits(&scarcity.instance_type, instance_type) && hits(&scarcity.zone, zone))
     }
 

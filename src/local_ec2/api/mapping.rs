@@ -172,7 +172,8 @@ fn check_limits(disk: &DiskType) -> Result<(), Error> {
     }
 }
 
-fn check_device(name: &str) -> Result<(), Error> {
+/// Refuses a name that is none of a device of an HVM instance.
+pub fn check_device(name: &str) -> Result<(), Error> {
     let rest = name.strip_prefix("/dev/").unwrap_or(name);
     let letters = rest.strip_prefix("sd").or_else(|| rest.strip_prefix("xvd"));
     let is_legal = letters.is_some_and(|letters| {

@@ -1,5 +1,10 @@
 //! The actions. To add one: write its function in the file of its resource and add one line to the table of its service below.
 
+mod account_settings;
+mod attachment;
+mod copies;
+mod encryption;
+mod fast_launch;
 mod filter;
 mod fleet;
 mod iam;
@@ -9,6 +14,7 @@ mod instance;
 mod instance_type;
 mod key_pair;
 mod kind;
+mod kms;
 mod launch_template;
 mod mapping;
 mod network;
@@ -34,6 +40,7 @@ pub use kind::Kind;
 pub use sts::encode_denial;
 
 use super::machine::Machines;
+use super::profile::Seeds;
 use super::state::{Moment, Process, Region, Scope, Store, partition_of};
 use super::timing::{Timing, Transition};
 use super::wire::{Error, Params, Xml};
@@ -48,6 +55,8 @@ pub struct World {
     pub machines: Arc<dyn Machines>,
     /// This process, which runs the instances that are launched here.
     pub me: Process,
+    /// What there is without anybody having made it.
+    pub seeds: Seeds,
     /// Rung after every change: there may be orders for machines.
     pub bell: tokio::sync::Notify,
 }
@@ -199,10 +208,22 @@ pub const EC2: &[Action] = &[
     writes("RebootInstances", instance::reboot, "InstanceId"),
     writes("TerminateInstances", instance::terminate, "InstanceId Force SkipOsShutdown"),
     reads("GetConsoleOutput", instance::console_output, "InstanceId Latest"),
+    reads("GetPasswordData", instance::password_data, "InstanceId"),
+    writes("MonitorInstances", instance::monitor, "InstanceId"),
+    writes("UnmonitorInstances", instance::unmonitor, "InstanceId"),
+    reads("DescribeInstanceImageMetadata", instance::describe_image_metadata, "InstanceId Filter MaxResults NextToken"),
     writes("CreateVolume", volume::create, volume::CREATE_PARAMS),
     reads("DescribeVolumes", volume::describe, "VolumeId Filter MaxResults NextToken"),
+    writes("AttachVolume", attachment::attach, "VolumeId InstanceId Device"),
+    writes("DetachVolume", attachment::detach, "VolumeId InstanceId Device Force"),
     writes("DeleteVolume", volume::delete, "VolumeId"),
     writes("CreateSnapshot", snapshot::create, "VolumeId Description TagSpecification"),
+    writes(
+        "CreateSnapshots",
+        snapshot::create_all,
+        "InstanceSpecification CopyTagsFromSource Description TagSpecification",
+    ),
+    writes("CopySnapshot", snapshot::copy, snapshot::COPY_PARAMS),
     reads("DescribeSnapshots", snapshot::describe, "SnapshotId Owner RestorableBy Filter MaxResults NextToken"),
     writes("DeleteSnapshot", snapshot::delete, "SnapshotId"),
     writes(
@@ -227,6 +248,27 @@ pub const EC2: &[Action] = &[
     writes("EnableImageDeregistrationProtection", image::enable_protection, "ImageId WithCooldown"),
     writes("DisableImageDeregistrationProtection", image::disable_protection, "ImageId"),
     writes("EnableImage", image::enable, "ImageId"),
+    reads("ListImagesInRecycleBin", account_settings::recycle_bin, "ImageId MaxResults NextToken"),
+    writes(
+        "EnableFastLaunch",
+        fast_launch::enable,
+        "ImageId ResourceType SnapshotConfiguration LaunchTemplate MaxParallelLaunches",
+    ),
+    writes("DisableFastLaunch", fast_launch::disable, "ImageId Force"),
+    reads("DescribeFastLaunchImages", fast_launch::describe, "ImageId Filter MaxResults NextToken"),
+    reads("GetEbsEncryptionByDefault", account_settings::encryption_by_default, ""),
+    writes("EnableEbsEncryptionByDefault", account_settings::enable_encryption, ""),
+    writes("DisableEbsEncryptionByDefault", account_settings::disable_encryption, ""),
+    reads("GetEbsDefaultKmsKeyId", account_settings::default_key, ""),
+    writes("ModifyEbsDefaultKmsKeyId", account_settings::set_default_key, "KmsKeyId"),
+    writes("ResetEbsDefaultKmsKeyId", account_settings::reset_default_key, ""),
+    reads("GetImageBlockPublicAccessState", account_settings::image_block, ""),
+    writes("EnableImageBlockPublicAccess", account_settings::enable_image_block, "ImageBlockPublicAccessState"),
+    writes("DisableImageBlockPublicAccess", account_settings::disable_image_block, ""),
+    reads("GetSnapshotBlockPublicAccessState", account_settings::snapshot_block, ""),
+    writes("EnableSnapshotBlockPublicAccess", account_settings::enable_snapshot_block, "State"),
+    writes("DisableSnapshotBlockPublicAccess", account_settings::disable_snapshot_block, ""),
+    reads("GetSerialConsoleAccessStatus", account_settings::serial_console, ""),
     writes("DisableImage", image::disable, "ImageId"),
     writes(
         "CreateLaunchTemplate",
@@ -264,11 +306,7 @@ pub const EC2: &[Action] = &[
     reads("DescribeFleetInstances", fleet::describe_instances, "FleetId MaxResults NextToken"),
     writes("DeleteFleets", fleet::delete, "FleetId TerminateInstances"),
     writes("RequestSpotInstances", spot_request::request, spot_request::REQUEST_PARAMS),
-    reads(
-        "DescribeSpotInstanceRequests",
-        spot_request::describe,
-        "SpotInstanceRequestId Filter MaxResults NextToken",
-    ),
+    reads("DescribeSpotInstanceRequests", spot_request::describe, "SpotInstanceRequestId Filter MaxResults NextToken"),
     writes("CancelSpotInstanceRequests", spot_request::cancel, "SpotInstanceRequestId"),
     reads(
         "DescribeSpotPriceHistory",
@@ -312,16 +350,18 @@ pub const IAM: &[Action] = &[
     reads("ListInstanceProfilesForRole", iam::list_profiles_for_role, "RoleName Marker MaxItems"),
 ];
 
-/// SSM and Secrets Manager.
+/// SSM, Secrets Manager and KMS.
 pub const JSON: &[JsonAction] = &[
     JsonAction { name: "AmazonSSM.GetParameter", effect: Effect::Reads, run: ssm::get_parameter },
     JsonAction { name: "AmazonSSM.GetParameters", effect: Effect::Reads, run: ssm::get_parameters },
     JsonAction { name: "AmazonSSM.PutParameter", effect: Effect::Writes, run: ssm::put_parameter },
     JsonAction { name: "AmazonSSM.DeleteParameter", effect: Effect::Writes, run: ssm::delete_parameter },
     JsonAction { name: "secretsmanager.GetSecretValue", effect: Effect::Reads, run: secretsmanager::get_value },
+    JsonAction { name: "secretsmanager.DescribeSecret", effect: Effect::Reads, run: secretsmanager::describe },
     JsonAction { name: "secretsmanager.CreateSecret", effect: Effect::Writes, run: secretsmanager::create },
     JsonAction { name: "secretsmanager.PutSecretValue", effect: Effect::Writes, run: secretsmanager::put_value },
     JsonAction { name: "secretsmanager.DeleteSecret", effect: Effect::Writes, run: secretsmanager::delete },
+    JsonAction { name: "TrentService.DescribeKey", effect: Effect::Reads, run: kms::describe_key },
 ];
 
 impl Action {
@@ -375,7 +415,8 @@ mod tests {
 
     #[test]
     fn every_action_is_there_once() {
-        let names: Vec<&str> = EC2.iter().chain(STS).chain(IAM).map(|a| a.name).chain(JSON.iter().map(|a| a.name)).collect();
+        let names: Vec<&str> =
+            EC2.iter().chain(STS).chain(IAM).map(|a| a.name).chain(JSON.iter().map(|a| a.name)).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Call;
-use crate::local_ec2::state::{Region, SecretVersion, StoredSecret, id};
+use crate::local_ec2::state::{Moment, Region, SecretVersion, StoredSecret, id};
 use crate::local_ec2::wire::Error;
 
 fn unknown() -> Error {
@@ -25,9 +25,45 @@ fn find<'a>(region: &'a Region, wanted: &str) -> Option<(&'a String, &'a StoredS
     region.secrets.get_key_value(wanted).or_else(|| region.secrets.iter().find(|(_, secret)| matches(secret)))
 }
 
+/// The region with the secrets of the profile that nobody has overwritten.
+fn with_seeds(call: &Call<'_>, mut region: Region) -> Region {
+    for (name, text) in &call.world.seeds.secrets {
+        let arn = || call.arn("secretsmanager", &format!("secret:{name}-seeded"));
+        region.secrets.entry(name.clone()).or_insert_with(|| StoredSecret {
+            arn: arn(),
+            created: Moment(0),
+            versions: vec![SecretVersion {
+                id: id::stable("", name),
+                value: text.clone(),
+                is_binary: false,
+                stages: vec!["AWSCURRENT".to_owned()],
+                created: Moment(0),
+            }],
+            deleted: None,
+        });
+    }
+    region
+}
+
+/// DescribeSecret.
+pub fn describe(call: &Call<'_>, request: &Value) -> Result<Value, Error> {
+    let region = with_seeds(call, call.read()?);
+    let (name, secret) = find(&region, need(request, "SecretId")?).ok_or_else(unknown)?;
+    let stages: serde_json::Map<String, Value> =
+        secret.versions.iter().map(|version| (version.id.clone(), json!(version.stages))).collect();
+    let mut answer = json!({
+        "ARN": secret.arn, "Name": name, "CreatedDate": secret.created.epoch_seconds(), "RotationEnabled": false,
+        "VersionIdsToStages": stages, "Tags": [],
+    });
+    if let Some(date) = secret.deleted {
+        answer["DeletedDate"] = json!(date.epoch_seconds());
+    }
+    Ok(answer)
+}
+
 /// GetSecretValue.
 pub fn get_value(call: &Call<'_>, request: &Value) -> Result<Value, Error> {
-    let region = call.read()?;
+    let region = with_seeds(call, call.read()?);
     let (name, secret) = find(&region, need(request, "SecretId")?).ok_or_else(unknown)?;
     if secret.deleted.is_some() {
         let text = "You can't perform this operation on the secret because it was marked for deletion.";

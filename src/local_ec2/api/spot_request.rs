@@ -13,7 +13,14 @@ pub const REQUEST_PARAMS: &str = "SpotPrice InstanceCount Type LaunchSpecificati
      TagSpecification ClientToken";
 
 /// Adds the fulfilled request of an instance, and gives its id.
-pub fn fulfil(region: &mut Region, terms: &SpotTerms, price: &str, instance_id: &str, tags: Tags, now: Moment) -> String {
+pub fn fulfil(
+    region: &mut Region,
+    terms: &SpotTerms,
+    price: &str,
+    instance_id: &str,
+    tags: Tags,
+    now: Moment,
+) -> String {
     let id = format!("sir-{}", &id::random_hex()[..8]);
     let mut request = SpotRequest {
         id: id.clone(),
@@ -39,7 +46,10 @@ pub fn request(call: &Call<'_>) -> Result<Xml, Error> {
     let count = params.int("InstanceCount")?.unwrap_or(1);
     for unsupported in ["ValidFrom", "ValidUntil"] {
         if params.get(unsupported).is_some() {
-            return Err(Error::new("Unsupported", "Spot requests that begin or end at a time are not there in local EC2."));
+            return Err(Error::new(
+                "Unsupported",
+                "Spot requests that begin or end at a time are not there in local EC2.",
+            ));
         }
     }
     Specified::read(params, &["spot-instances-request"])?;
@@ -179,7 +189,12 @@ pub fn cancel(call: &Call<'_>) -> Result<Xml, Error> {
             let Some(request) = region.spot_requests.get_mut(id) else { continue };
             if request.state == SpotState::Active {
                 let status = "request-canceled-and-instance-running";
-                request.enter(SpotState::Cancelled, status, "The Spot request was cancelled; its instance runs on.", call.now);
+                request.enter(
+                    SpotState::Cancelled,
+                    status,
+                    "The Spot request was cancelled; its instance runs on.",
+                    call.now,
+                );
             }
             states.push((id.clone(), request.state));
         }
@@ -227,7 +242,8 @@ mod tests {
     fn terms_are_read_and_checked() {
         let read = |text: &str| read_terms(&Params::parse(text));
         assert!(read("ImageId=x").unwrap().is_none());
-        let terms = read("InstanceMarketOptions.MarketType=spot&InstanceMarketOptions.SpotOptions.MaxPrice=0.1").unwrap();
+        let terms =
+            read("InstanceMarketOptions.MarketType=spot&InstanceMarketOptions.SpotOptions.MaxPrice=0.1").unwrap();
         assert_eq!(terms.unwrap().max_price.as_deref(), Some("0.1"));
         for (text, code) in [
             ("InstanceMarketOptions.MarketType=free", "InvalidParameterValue"),

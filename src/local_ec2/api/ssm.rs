@@ -47,6 +47,9 @@ fn find(call: &Call<'_>, region: &Region, asked: &str) -> Result<Value, Error> {
             "LastModifiedDate": image.created.epoch_seconds(), "ARN": arn, "DataType": "aws:ec2:image",
         }));
     }
+    if let Some(value) = call.world.seeds.parameters.get(name).filter(|_| !region.parameters.contains_key(name)) {
+        return seeded(call, name, value, selector).ok_or_else(unknown);
+    }
     // A stored name may or may not begin with a slash; an ARN drops the difference.
     let stored = region.parameters.get(name).map(|parameter| (name, parameter));
     let (name, parameter) = stored
@@ -71,6 +74,18 @@ fn find(call: &Call<'_>, region: &Region, asked: &str) -> Result<Value, Error> {
         found["Selector"] = json!(format!(":{selector}"));
     }
     Ok(found)
+}
+
+/// A parameter of the profile: it has one version, of the beginning of time.
+fn seeded(call: &Call<'_>, name: &str, value: &str, selector: Option<&str>) -> Option<Value> {
+    if selector.is_some_and(|version| version != "1") {
+        return None;
+    }
+    let separator = if name.starts_with('/') { "" } else { "/" };
+    Some(json!({
+        "Name": name, "Type": "String", "Value": value, "Version": 1, "LastModifiedDate": 0, "DataType": "text",
+        "ARN": call.arn("ssm", &format!("parameter{separator}{name}")),
+    }))
 }
 
 /// PutParameter.

@@ -1,11 +1,12 @@
 //! Volumes.
 
+use super::encryption;
 use super::filter::Filters;
 use super::mapping::{WantedDisk, floor_of};
 use super::tags::{self, Specified};
 use super::token::ClientToken;
 use super::{Call, Kind, done, page};
-use crate::local_ec2::state::{Change, RegionInfo, SnapshotState, Volume, VolumeState, id};
+use crate::local_ec2::state::{Change, Moment, RegionInfo, SnapshotState, Volume, VolumeState, id};
 use crate::local_ec2::timing::Transition;
 use crate::local_ec2::wire::{Error, Xml};
 
@@ -38,10 +39,13 @@ pub fn create(call: &Call<'_>) -> Result<Xml, Error> {
         if let Some(base) = &mut base {
             (base.kind, base.iops, base.throughput) = (String::new(), None, None);
         }
-        let disk = wanted.resolve(base.as_ref(), floor).map_err(|error| match error.code.as_ref() {
-            "InvalidBlockDeviceMapping" => Error::value(error.message),
-            _ => error,
-        })?;
+        let disk =
+            wanted.resolve(base.as_ref(), floor).map(|disk| encryption::by_default(region, disk)).map_err(|error| {
+                match error.code.as_ref() {
+                    "InvalidBlockDeviceMapping" => Error::value(error.message),
+                    _ => error,
+                }
+            })?;
         let id = id::fresh("vol");
         let volume = Volume {
             change: Some(Change::timed(VolumeState::Ready, call.due(Transition::Volume, &id))),
@@ -60,7 +64,7 @@ pub fn create(call: &Call<'_>) -> Result<Xml, Error> {
         Ok(volume)
     })?;
     let mut xml = Xml::new();
-    write(&mut xml, &volume);
+    write(&mut xml, &volume, call.now);
     Ok(xml)
 }
 
@@ -94,23 +98,24 @@ pub fn describe(call: &Call<'_>) -> Result<Xml, Error> {
     let region = call.read()?;
     Kind::Volume.check(&ids, |id| region.volumes.contains_key(id))?;
     let found = region.volumes.values().filter(|volume| {
-        (ids.is_empty() || ids.contains(&volume.id)) && filters.pass(&volume.tags, |name| values(volume, name))
+        (ids.is_empty() || ids.contains(&volume.id))
+            && filters.pass(&volume.tags, |name| values(volume, call.now, name))
     });
     let page = page::cut(call, found.collect(), page::USUAL, |volume| volume.id.clone())?;
     let mut xml = Xml::new();
-    xml.list("volumeSet", &page.items, |xml, volume| write(xml, volume));
+    xml.list("volumeSet", &page.items, |xml, volume| write(xml, volume, call.now));
     xml.some("nextToken", page.next);
     Ok(xml)
 }
 
-fn values(volume: &Volume, name: &str) -> Vec<String> {
+fn values(volume: &Volume, now: Moment, name: &str) -> Vec<String> {
     let hook = volume.attachment.as_ref();
     match name {
         "volume-id" => vec![volume.id.clone()],
         "status" => vec![volume.state_name().to_owned()],
         "attachment.instance-id" => hook.map(|hook| hook.instance_id.clone()).into_iter().collect(),
         "attachment.device" => hook.map(|hook| hook.device.clone()).into_iter().collect(),
-        "attachment.status" => hook.map(|_| "attached".to_owned()).into_iter().collect(),
+        "attachment.status" => hook.map(|hook| hook.status(now).to_owned()).into_iter().collect(),
         "attachment.delete-on-termination" => {
             hook.map(|hook| hook.delete_on_termination.to_string()).into_iter().collect()
         }
@@ -123,13 +128,13 @@ fn values(volume: &Volume, name: &str) -> Vec<String> {
     }
 }
 
-fn write(xml: &mut Xml, volume: &Volume) {
+fn write(xml: &mut Xml, volume: &Volume, now: Moment) {
     xml.text("volumeId", &volume.id).text("size", volume.disk.size);
     xml.text("snapshotId", volume.snapshot_id.as_deref().unwrap_or_default());
     xml.text("availabilityZone", &volume.zone).text("status", volume.state_name()).text("createTime", volume.created);
     xml.list("attachmentSet", &volume.attachment, |xml, hook| {
         xml.text("volumeId", &volume.id).text("instanceId", &hook.instance_id).text("device", &hook.device);
-        xml.text("status", "attached").text("attachTime", hook.since);
+        xml.text("status", hook.status(now)).text("attachTime", hook.since);
         xml.text("deleteOnTermination", hook.delete_on_termination);
     });
     xml.text("volumeType", &volume.disk.kind).some("iops", volume.disk.iops).some("throughput", volume.disk.throughput);

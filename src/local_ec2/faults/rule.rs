@@ -164,13 +164,16 @@ impl Rule {
             Effect::Reads => EffectName::Reads,
             Effect::Writes => EffectName::Writes,
         };
-        let fits = |pattern: &Option<String>, text: &str| pattern.as_deref().is_none_or(|pattern| wildcard(pattern, text));
+        let fits =
+            |pattern: &Option<String>, text: &str| pattern.as_deref().is_none_or(|pattern| wildcard(pattern, text));
         let has = |(name, value): (&String, &String)| {
             facts.params.iter().any(|(known, text)| wildcard(name, known) && wildcard(value, text))
         };
         fits(&self.action, facts.action)
             && fits(&self.region, facts.region)
             && self.effect.is_none_or(|wanted| wanted == effect)
+            // Only a rule that names another action is about anything but launches and starts.
+            && (self.kind != FaultKind::NoCapacity || self.action.is_some() || facts.wants_capacity())
             && self.params.iter().all(has)
     }
 
@@ -237,7 +240,11 @@ fn out_of_capacity() -> Error {
 fn unauthorized(facts: &Facts<'_>) -> Error {
     let action = format!("{}:{}", facts.service, facts.action);
     if facts.service != "ec2" {
-        let code = if ["ssm", "secretsmanager", "kms"].contains(&facts.service) { "AccessDeniedException" } else { "AccessDenied" };
+        let code = if ["ssm", "secretsmanager", "kms"].contains(&facts.service) {
+            "AccessDeniedException"
+        } else {
+            "AccessDenied"
+        };
         let text = format!("User: arn:aws:iam::000000000000:user/kiln is not authorized to perform: {action}");
         return Error::new(code, format!("{text} because no identity-based policy allows the {action} action"));
     }

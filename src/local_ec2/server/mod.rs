@@ -1,5 +1,6 @@
 //! The listener: routing, who calls, faults, latency, answers and errors in each protocol's form, and the request log.
 
+mod buckets;
 mod ending;
 mod identity;
 mod log;
@@ -20,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use self::buckets::Buckets;
 use self::ending::{Ending, Plan};
 use self::log::Log;
 use self::reply::{Reply, Rest};
@@ -28,8 +30,9 @@ use super::api::{Call, Effect, Kind, World};
 use super::conductor::Conductor;
 use super::faults::{Facts, Faults, Rule, When};
 use super::machine::Machines;
+use super::profile::Seeds;
 use super::state::{Moment, Process, Scope, Store};
-use super::timing::{Pace, Timing, Transition};
+use super::timing::{Figure, Pace, Timing, Transition};
 use super::wire::Error;
 
 /// How long open requests may still take when the server is shut down.
@@ -55,6 +58,12 @@ pub struct Options {
     pub pace: Pace,
     /// The faults file; it may come into being, change and go while the server runs.
     pub faults: Option<PathBuf>,
+    /// Own figures, which come before the pace's.
+    pub timings: BTreeMap<Transition, Figure>,
+    /// Throttles as EC2 does; the number is how much slower than on EC2 time passes.
+    pub buckets: Option<f64>,
+    /// What there is without anybody having made it.
+    pub seeds: Seeds,
     /// Faults that are there from the start.
     pub rules: Vec<Rule>,
     /// Seeds the draws of times and faults.
@@ -75,6 +84,9 @@ impl Options {
             machines,
             pace: Pace::Instant,
             faults: None,
+            timings: BTreeMap::new(),
+            buckets: None,
+            seeds: Seeds::default(),
             rules: Vec::new(),
             seed: 0,
             log: None,
@@ -122,6 +134,7 @@ impl Drop for Handle {
 struct Shared {
     world: Arc<World>,
     faults: Mutex<Faults>,
+    buckets: Mutex<Buckets>,
     log: Log,
     auth: Auth,
     accounts: BTreeMap<String, String>,
@@ -131,7 +144,8 @@ struct Shared {
 pub async fn serve(listen: SocketAddr, options: Options) -> io::Result<Handle> {
     let world = Arc::new(World {
         store: Store::open(&options.dir)?,
-        timing: Timing { pace: options.pace, seed: options.seed },
+        timing: Timing { pace: options.pace, seed: options.seed, own: options.timings },
+        seeds: options.seeds,
         machines: options.machines,
         me: Process::new_server(),
         bell: tokio::sync::Notify::new(),
@@ -139,6 +153,7 @@ pub async fn serve(listen: SocketAddr, options: Options) -> io::Result<Handle> {
     let faults = Faults::open(options.faults.as_deref(), options.rules, options.seed).map_err(io::Error::other)?;
     let shared = Arc::new(Shared {
         faults: Mutex::new(faults),
+        buckets: Mutex::new(Buckets::new(options.buckets)),
         log: Log::open(options.log.as_deref())?,
         auth: options.auth,
         accounts: options.accounts,
@@ -358,10 +373,20 @@ async fn run(
             now,
             injected: &injected,
         };
+        check_rate(&shared, &call, route)?;
         check_known(&call, &unknown)?;
         route.run(&call, &received)
     });
     work.await.unwrap_or_else(|error| Err(Error::internal(error)))
+}
+
+fn check_rate(shared: &Shared, call: &Call<'_>, route: Route) -> Result<(), Error> {
+    let owner = format!("{} {}", call.scope.account, call.scope.region);
+    let mut buckets = shared.buckets.lock().unwrap_or_else(|e| e.into_inner());
+    if buckets.take(&owner, route.name(), route.effect(), call.params, call.now) {
+        return Ok(());
+    }
+    Err(route.protocol().throttled())
 }
 
 fn check_known(call: &Call<'_>, unknown: &[(Option<Kind>, Duration)]) -> Result<(), Error> {

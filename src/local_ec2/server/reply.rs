@@ -188,6 +188,7 @@ pub struct Payload {
     length: u64,
     bytes: Option<Bytes>,
     rest: Option<Rest>,
+    is_flushed: bool,
 }
 
 impl Payload {
@@ -197,7 +198,7 @@ impl Payload {
         if rest.is_some() {
             bytes.truncate(bytes.len() / 2);
         }
-        Self { length, bytes: Some(bytes), rest }
+        Self { length, bytes: Some(bytes), rest, is_flushed: false }
     }
 }
 
@@ -205,10 +206,16 @@ impl hyper::body::Body for Payload {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match (self.bytes.take(), self.rest) {
             (Some(bytes), _) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             (None, None) => Poll::Ready(None),
+            (None, Some(Rest::Closed)) if !self.is_flushed => {
+                // An error right away would also drop what is not sent yet; hyper sends it when it has to wait.
+                self.is_flushed = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             (None, Some(Rest::Closed)) => Poll::Ready(Some(Err(io::Error::other("closed by an injected fault")))),
             // Nobody wakes it: the connection ends when the client gives up or the server is shut down.
             (None, Some(Rest::Never)) => Poll::Pending,

@@ -17,6 +17,11 @@ use crate::local_ec2::machine::{
     LaunchSpec, Launched, LayerSet, MachineError, MachineEvent, MachineEventKind, Machines, NoMachines,
 };
 
+mod disks;
+mod faults;
+mod iam;
+mod spot;
+
 /// A server on a directory, and a client for it.
 struct Ec2 {
     handle: Handle,
@@ -60,7 +65,11 @@ impl Ec2 {
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={key}/20261121/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
         );
-        let version = if service == "sts" { "2011-06-15" } else { "2016-11-15" };
+        let version = match service {
+            "sts" => "2011-06-15",
+            "iam" => "2010-05-08",
+            _ => "2016-11-15",
+        };
         let body = format!("Version={version}&Action={query}");
         let request = format!(
             "POST / HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -174,7 +183,9 @@ async fn refusals_have_their_codes() {
         (format!("{known}&SecurityGroupId.1=sg-0123456789abcdef0"), 400, "InvalidGroup.NotFound"),
         (format!("{known}&SubnetId=subnet-0123456789abcdef0"), 400, "InvalidSubnetID.NotFound"),
         (format!("{known}&IamInstanceProfile.Name=none"), 400, "InvalidParameterValue"),
-        (format!("{known}&InstanceMarketOptions.MarketType=spot"), 400, "UnknownParameter"),
+        (format!("{known}&InstanceMarketOptions.MarketType=free"), 400, "InvalidParameterValue"),
+        (format!("{known}&HibernationOptions.Configured=true"), 400, "UnknownParameter"),
+        (format!("{known}&LaunchTemplate.LaunchTemplateName=none"), 400, "InvalidLaunchTemplateName.NotFoundException"),
         (format!("{known}&DryRun=true"), 412, "DryRunOperation"),
         ("TerminateInstances&InstanceId.1=i-0123456789abcdef0".to_owned(), 400, "InvalidInstanceID.NotFound"),
         ("CreateTags&ResourceId.1=banana&Tag.1.Key=a".to_owned(), 400, "InvalidID"),

@@ -28,6 +28,23 @@ pub struct Attachment {
     pub since: Moment,
     /// Whether it goes with the instance.
     pub delete_on_termination: bool,
+    /// When it is `attached`.
+    #[serde(default)]
+    pub attached_at: Moment,
+    /// When it is gone, once it is being detached.
+    #[serde(default)]
+    pub detached_at: Option<Moment>,
+}
+
+impl Attachment {
+    /// The name on the wire of the state it is in.
+    pub fn status(&self, now: Moment) -> &'static str {
+        match self.detached_at {
+            Some(_) => "detaching",
+            None if self.attached_at > now => "attaching",
+            None => "attached",
+        }
+    }
 }
 
 /// Size, speed and encryption: what volumes and mappings have in common.

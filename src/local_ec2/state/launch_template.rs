@@ -74,7 +74,8 @@ mod tests {
             latest_version: 3,
             tags: Tags::new(),
         };
-        let found = [None, Some("$Default"), Some("$Latest"), Some("3"), Some("2"), Some("x")].map(|w| template.number(w));
+        let found =
+            [None, Some("$Default"), Some("$Latest"), Some("3"), Some("2"), Some("x")].map(|w| template.number(w));
         assert_eq!(found, [Some(1), Some(1), Some(3), Some(3), None, None]);
     }
 }

@@ -13,6 +13,7 @@ mod launch_template;
 mod moment;
 mod network;
 mod process;
+mod settings;
 mod settle;
 mod spot;
 mod store;
@@ -28,11 +29,14 @@ pub use disk::{
 pub use fleet::{Fleet, FleetError, FleetState, Launch, Pool};
 pub use geography::{REGIONS, RegionInfo, Zone, partition_of};
 pub use iam::{InstanceProfile, Role};
-pub use instance::{Attributes, Doom, Instance, InstanceState, Interface, MetadataOptions, OnShutdown, Order, Origin, Work};
+pub use instance::{
+    Attributes, Doom, Instance, InstanceState, Interface, MetadataOptions, OnShutdown, Order, Origin, Work,
+};
 pub use launch_template::{LaunchTemplate, TemplateVersion};
 pub use moment::Moment;
 pub use network::{Group, Peer, Rule, Subnet, Vpc};
 pub use process::Process;
+pub use settings::Settings;
 pub use spot::{SpotRequest, SpotState, status_of_end};
 pub use store::Store;
 
@@ -240,6 +244,9 @@ pub struct Region {
     /// By id.
     #[serde(default)]
     pub fleets: BTreeMap<String, Fleet>,
+    /// What the account set for itself.
+    #[serde(default)]
+    pub settings: Settings,
     /// By name; only in an account's global document.
     #[serde(default)]
     pub roles: BTreeMap<String, Role>,
@@ -268,6 +275,7 @@ impl Region {
             spot_requests: BTreeMap::new(),
             launch_templates: BTreeMap::new(),
             fleets: BTreeMap::new(),
+            settings: Settings::default(),
             roles: BTreeMap::new(),
             profiles: BTreeMap::new(),
             scope,

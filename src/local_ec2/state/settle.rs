@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Change, ImageState, Instance, InstanceState, Moment, Protection, Reason, Region, SnapshotState, SpotState, VolumeState,
-    status_of_end,
+    Change, ImageState, Instance, InstanceState, Moment, Protection, Reason, Region, SnapshotState, SpotState,
+    VolumeState, status_of_end,
 };
 
 /// How long a terminated instance stays listed: about an hour on EC2.
@@ -58,10 +58,12 @@ impl Region {
 
     /// A request ends with its instance.
     fn settle_spot_requests(&mut self, now: Moment) {
-        for request in self.spot_requests.values_mut().filter(|r| matches!(r.state, SpotState::Active | SpotState::Cancelled))
+        for request in
+            self.spot_requests.values_mut().filter(|r| matches!(r.state, SpotState::Active | SpotState::Cancelled))
         {
             let instance = self.instances.get(&request.instance_id).filter(|i| !i.state.is_ending());
-            let is_told = request.state == SpotState::Cancelled && request.status != "request-canceled-and-instance-running";
+            let is_told =
+                request.state == SpotState::Cancelled && request.status != "request-canceled-and-instance-running";
             if instance.is_some() || is_told {
                 continue;
             }
@@ -121,6 +123,9 @@ impl Region {
             if let Some(change) = volume.change.take_if(|change| change.is_due(now)) {
                 volume.state = change.to;
             }
+        }
+        for volume in self.volumes.values_mut() {
+            volume.attachment.take_if(|hook| hook.detached_at.is_some_and(|at| at <= now));
         }
         // A volume that is being deleted goes when its change is due, which leaves it without one.
         self.volumes.retain(|_, volume| volume.state != VolumeState::Deleting || volume.change.is_some());

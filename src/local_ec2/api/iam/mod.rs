@@ -32,7 +32,8 @@ fn need<'a>(call: &Call<'a>, name: &str) -> Result<&'a str, Error> {
 
 fn invalid(value: &str, member: &str, rule: &str) -> Error {
     let quoted = if value == "null" { value.to_owned() } else { format!("'{value}'") };
-    let text = format!("1 validation error detected: Value {quoted} at '{member}' failed to satisfy constraint: {rule}");
+    let text =
+        format!("1 validation error detected: Value {quoted} at '{member}' failed to satisfy constraint: {rule}");
     Error::new("ValidationError", text)
 }
 
@@ -55,7 +56,10 @@ fn path(params: &Params) -> Result<String, Error> {
     if path.starts_with('/') && path.ends_with('/') {
         return Ok(path.to_owned());
     }
-    Err(Error::new("ValidationError", "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters."))
+    Err(Error::new(
+        "ValidationError",
+        "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+    ))
 }
 
 /// `Tags.member.N`.

@@ -87,7 +87,10 @@ pub fn attach(call: &Call<'_>) -> Result<Xml, Error> {
         let role = get_mut(account, role)?;
         role.attached.insert(arn.to_owned());
         if role.attached.len() > MAX_ATTACHED {
-            return Err(Error::new("LimitExceeded", format!("Cannot exceed quota for PoliciesPerRole: {MAX_ATTACHED}")));
+            return Err(Error::new(
+                "LimitExceeded",
+                format!("Cannot exceed quota for PoliciesPerRole: {MAX_ATTACHED}"),
+            ));
         }
         Ok(())
     })?;
@@ -125,7 +128,10 @@ mod tests {
 
     #[test]
     fn managed_policies_are_known_by_their_arn() {
-        assert_eq!(managed_name("arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore").unwrap(), "AmazonSSMManagedInstanceCore");
+        assert_eq!(
+            managed_name("arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore").unwrap(),
+            "AmazonSSMManagedInstanceCore"
+        );
         assert_eq!(managed_name("arn:aws:iam::aws:policy/service-role/X").unwrap(), "X");
         let code = |arn| managed_name(arn).unwrap_err().code;
         assert_eq!(code("arn:aws:iam::123456789012:policy/mine"), "NoSuchEntity");

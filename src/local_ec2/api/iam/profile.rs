@@ -128,7 +128,8 @@ pub fn find_for_launch(call: &Call<'_>) -> Result<Option<(String, String)>, Erro
         return Ok(None);
     }
     if name.is_some() && arn.is_some() {
-        let text = "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'";
+        let text =
+            "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'";
         return Err(Error::combination(text));
     }
     if let Some(arn) = arn.filter(|arn| !arn.starts_with("arn:")) {
@@ -145,6 +146,7 @@ pub fn find_for_launch(call: &Call<'_>) -> Result<Option<(String, String)>, Erro
         (Some(name), _) => ("Invalid IAM Instance Profile name", "name", name),
         (None, arn) => ("Invalid IAM Instance Profile ARN", "arn", arn.unwrap_or_default()),
     };
-    let unknown = || Error::value(format!("Value ({value}) for parameter iamInstanceProfile.{member} is invalid. {what}"));
+    let unknown =
+        || Error::value(format!("Value ({value}) for parameter iamInstanceProfile.{member} is invalid. {what}"));
     found.map(|profile| Some((profile.arn.clone(), profile.id.clone()))).ok_or_else(unknown)
 }

@@ -1,6 +1,7 @@
 //! DescribeImageAttribute and ModifyImageAttribute.
 
 use super::own;
+use crate::local_ec2::api::account_settings::blocked;
 use crate::local_ec2::api::{Call, done, mapping};
 use crate::local_ec2::state::{Image, ImageState, Permission};
 use crate::local_ec2::wire::{Error, Params, Xml};
@@ -71,6 +72,7 @@ pub fn modify_attribute(call: &Call<'_>) -> Result<Xml, Error> {
         _ => return Err(Error::combination("Fields for multiple attribute types specified")),
     }
     call.update(|region| {
+        let is_blocked = region.settings.image_block.is_some();
         let image = own(call, region, id)?;
         if image.state != ImageState::Available {
             let text = format!("The image {id} is in the '{}' state", image.state.name());
@@ -84,6 +86,9 @@ pub fn modify_attribute(call: &Call<'_>) -> Result<Xml, Error> {
                 return Err(Error::value(format!("Value ({version}) for parameter ImdsSupport is invalid.")));
             }
             image.imds = version.to_owned();
+        }
+        if is_blocked && add.contains(&Permission::Group("all".into())) {
+            return Err(blocked("AMI"));
         }
         check_sharing(image, &add)?;
         image.permissions.extend(add.iter().cloned());

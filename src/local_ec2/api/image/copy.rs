@@ -1,13 +1,15 @@
 //! CopyImage, called in the destination.
 
 use super::{check_description, check_name, find};
+use crate::local_ec2::api::copies::{check_minutes, check_region};
+use crate::local_ec2::api::encryption::Encryption;
 use crate::local_ec2::api::snapshot::NO_VOLUME;
 use crate::local_ec2::api::tags::Specified;
 use crate::local_ec2::api::token::ClientToken;
 use crate::local_ec2::api::{Call, Kind};
 use crate::local_ec2::state::{
-    Change, Content, DiskType, Ebs, Image, ImageState, Mapping, Moment, Protection, Region, RegionInfo, Scope,
-    Snapshot, SnapshotState, Tags, id,
+    Change, Content, DiskType, Ebs, Image, ImageState, Mapping, Moment, Protection, Region, Scope, Snapshot,
+    SnapshotState, Tags, id,
 };
 use crate::local_ec2::timing::Transition;
 use crate::local_ec2::wire::{Error, Xml};
@@ -15,12 +17,6 @@ use crate::local_ec2::wire::{Error, Xml};
 /// What CopyImage takes. boto3 adds `PresignedUrl` to some copies; what it says is in the other parameters too.
 pub const COPY_PARAMS: &str = "Name SourceImageId SourceRegion Description Encrypted KmsKeyId CopyImageTags TagSpecification ClientToken \
      SnapshotCopyCompletionDurationMinutes PresignedUrl DestinationRegion";
-
-/// How the copy is encrypted.
-struct Encryption {
-    on: Option<bool>,
-    key: Option<String>,
-}
 
 /// CopyImage.
 pub fn copy(call: &Call<'_>) -> Result<Xml, Error> {
@@ -31,12 +27,8 @@ pub fn copy(call: &Call<'_>) -> Result<Xml, Error> {
     let description = check_description(params.get("Description"))?;
     Kind::Image.check_shape(source_id)?;
     check_region(source_region, &call.scope.region)?;
-    check_minutes(call)?;
-    let encryption = Encryption { on: params.flag("Encrypted")?, key: params.get("KmsKeyId").map(str::to_owned) };
-    if encryption.key.is_some() && encryption.on != Some(true) {
-        let text = "The parameter [KmsKeyId] requires the parameter Encrypted to be set.";
-        return Err(Error::new("InvalidParameterDependency", text));
-    }
+    check_minutes(params, "SnapshotCopyCompletionDurationMinutes")?;
+    let encryption = Encryption::read(params)?;
     let specified = Specified::read(params, &["image", "snapshot"])?;
     let token = ClientToken::read(call, "")?;
     let from = Scope { region: source_region.to_owned(), account: call.scope.account.clone() };
@@ -55,6 +47,7 @@ pub fn copy(call: &Call<'_>) -> Result<Xml, Error> {
             content: &content,
             sources: &sources,
             encryption: &encryption,
+            is_across: from.region != call.scope.region,
             now: call.now,
             due,
             tags: specified.of(Kind::Snapshot),
@@ -65,9 +58,15 @@ pub fn copy(call: &Call<'_>) -> Result<Xml, Error> {
             tags.extend(source.tags.clone());
         }
         tags.extend(specified.of(Kind::Image));
-        let change = match call.injected.fails_at(due) {
-            Some((failure, at)) => Change::timed(ImageState::Failed, at).because(&failure.code, &failure.message),
-            None => Change::timed(ImageState::Available, due),
+        let change = match (call.injected.fails_at(due), encryption.problem(call)) {
+            (Some((failure, at)), _) => Change::timed(ImageState::Failed, at).because(&failure.code, &failure.message),
+            (None, Some(problem)) => {
+                let text = format!(
+                    "AMI snapshot copy failed with error: {problem}. You must have DescribeKey permissions on the default CMK"
+                );
+                Change::timed(ImageState::Failed, due).because("Client.InternalError", &text)
+            }
+            (None, None) => Change::timed(ImageState::Available, due),
         };
         let image = Image {
             id: image_id.clone(),
@@ -99,25 +98,7 @@ pub fn copy(call: &Call<'_>) -> Result<Xml, Error> {
     Ok(xml)
 }
 
-fn check_region(source: &str, here: &str) -> Result<(), Error> {
-    let known = RegionInfo::find(source).map(RegionInfo::partition);
-    if known.is_some() && known == RegionInfo::find(here).map(RegionInfo::partition) {
-        return Ok(());
-    }
-    Err(Error::new("InvalidRegion", format!("The specified region '{source}' does not exist")))
-}
-
-/// Time-based copies are accepted in their legal range; here they take as long as the profile says.
-fn check_minutes(call: &Call<'_>) -> Result<(), Error> {
-    match call.params.int("SnapshotCopyCompletionDurationMinutes")? {
-        Some(minutes) if minutes % 15 != 0 || !(15..=2880).contains(&minutes) => Err(Error::value(format!(
-            "Value ({minutes}) for parameter SnapshotCopyCompletionDurationMinutes is invalid. A multiple of 15 from 15 to 2880."
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// The source image, what it boots, and the region (of the caller's account) that holds its snapshots.
+/// The source image, what it boots, and the region (of its owner's account) that holds its snapshots.
 fn read_source(call: &Call<'_>, from: &Scope, id: &str) -> Result<(Image, Content, Region), Error> {
     let region = call.world.store.read(from, call.now)?;
     let there = Call { scope: from.clone(), ..*call };
@@ -126,6 +107,11 @@ fn read_source(call: &Call<'_>, from: &Scope, id: &str) -> Result<(Image, Conten
         let text = format!("The image ID '{id}' is not available to copy: it is {}", image.state.name());
         return Err(Error::new("InvalidRequest", text));
     }
+    if image.owner == from.account {
+        return Ok((image, content, region));
+    }
+    let theirs = Scope { region: from.region.clone(), account: image.owner.clone() };
+    let region = call.world.store.read(&theirs, call.now)?;
     Ok((image, content, region))
 }
 
@@ -137,6 +123,7 @@ struct Job<'a> {
     /// Where the source's snapshots are.
     sources: &'a Region,
     encryption: &'a Encryption,
+    is_across: bool,
     now: Moment,
     due: Moment,
     tags: Tags,
@@ -150,7 +137,7 @@ impl Job<'_> {
 
     fn copy_disk(&self, region: &mut Region, mapping: &Mapping) -> Result<Mapping, Error> {
         let Some(ebs) = &mapping.ebs else { return Ok(mapping.clone()) };
-        let disk = self.encryption.apply(&ebs.disk)?;
+        let disk = self.encryption.apply(&self.disk_of(ebs), region, self.is_across)?;
         let snapshot_id = ebs.snapshot_id.as_deref().map(|original| {
             let is_root = mapping.device == self.source.root_device;
             let content = if is_root {
@@ -164,6 +151,13 @@ impl Job<'_> {
             id
         });
         Ok(Mapping { ebs: Some(Ebs { snapshot_id, disk, ..ebs.clone() }), ..mapping.clone() })
+    }
+
+    /// A mapping does not say with which key its snapshot is encrypted.
+    fn disk_of(&self, ebs: &Ebs) -> DiskType {
+        let snapshot = ebs.snapshot_id.as_ref().and_then(|id| self.sources.snapshots.get(id));
+        let kms_key = ebs.disk.kms_key.clone().or_else(|| snapshot.and_then(|s| s.disk.kms_key.clone()));
+        DiskType { kms_key, ..ebs.disk.clone() }
     }
 
     fn snapshot(&self, original: &str, disk: DiskType, content: Content) -> Snapshot {
@@ -187,16 +181,5 @@ impl Job<'_> {
             doomed: false,
             tags: self.tags.clone(),
         }
-    }
-}
-
-impl Encryption {
-    fn apply(&self, disk: &DiskType) -> Result<DiskType, Error> {
-        if disk.encrypted && self.on == Some(false) {
-            return Err(Error::value("Unencrypted copies of encrypted snapshots are not allowed"));
-        }
-        let encrypted = disk.encrypted || self.on == Some(true);
-        let kms_key = encrypted.then(|| self.key.clone().unwrap_or_else(|| "alias/aws/ebs".into()));
-        Ok(DiskType { encrypted, kms_key, ..disk.clone() })
     }
 }

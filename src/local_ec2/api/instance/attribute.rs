@@ -53,7 +53,9 @@ pub fn describe_attribute(call: &Call<'_>) -> Result<Xml, Error> {
             xml.list("blockDeviceMapping", region.volumes_of(id), |xml, (volume, hook)| {
                 xml.text("deviceName", &hook.device);
                 xml.node("ebs", |xml| {
-                    xml.text("volumeId", &volume.id).text("status", "attached").text("attachTime", hook.since);
+                    xml.text("volumeId", &volume.id)
+                        .text("status", hook.status(call.now))
+                        .text("attachTime", hook.since);
                     xml.text("deleteOnTermination", hook.delete_on_termination);
                 });
             });

@@ -24,7 +24,9 @@ pub fn stop(call: &Call<'_>) -> Result<Xml, Error> {
             _ => return Err(wrong_state(id, "stopped")),
         }
         if is_one_time {
-            let text = format!("You can't stop the Spot Instance '{id}' because it is associated with a one-time Spot Instance request.");
+            let text = format!(
+                "You can't stop the Spot Instance '{id}' because it is associated with a one-time Spot Instance request."
+            );
             return Err(Error::new("UnsupportedOperation", text));
         }
         if instance.attributes.no_stop {
@@ -85,9 +87,7 @@ pub fn terminate(call: &Call<'_>) -> Result<Xml, Error> {
     for flag in ["Force", "SkipOsShutdown"] {
         call.params.flag(flag)?;
     }
-    change_each(call, |region, id| {
-        end(call, region, id)
-    })
+    change_each(call, |region, id| end(call, region, id))
 }
 
 /// Begins the end of one instance.

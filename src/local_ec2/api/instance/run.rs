@@ -11,7 +11,7 @@ use crate::local_ec2::api::injected::no_capacity;
 use crate::local_ec2::api::instance_type::InstanceType;
 use crate::local_ec2::api::mapping::floor_of;
 use crate::local_ec2::api::token::ClientToken;
-use crate::local_ec2::api::{Call, Kind, iam, image, launch_template, spot_price, spot_request, text_of};
+use crate::local_ec2::api::{Call, Kind, encryption, iam, image, launch_template, spot_price, spot_request, text_of};
 use crate::local_ec2::state::{
     Attachment, Attributes, Change, Content, DiskType, Doom, Image, ImageState, Instance, InstanceState, Interface,
     MetadataOptions, Origin, Reason, Region, RegionInfo, Subnet, Tags, Volume, VolumeState, Work, id,
@@ -124,6 +124,7 @@ pub fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result
     }
     let metadata = read_metadata(call.params, &image)?;
     let disks = disks(region, &image, request)?;
+    let locked = disks.iter().find_map(|disk| encryption::problem(call, disk.disk.kms_key.as_deref()?));
     let reservation_id = id::fresh("r");
     let mut ids = Vec::new();
     for index in 0..request.counts.1.min(free) {
@@ -178,7 +179,7 @@ pub fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result
             last_order: 0,
             id: instance_id.clone(),
         };
-        begin(call, &mut instance);
+        begin(call, &mut instance, locked.is_some());
         add_volumes(call, region, &instance, &disks, &content, &request.tags.of(Kind::Volume));
         region.instances.insert(instance_id.clone(), instance);
         ids.push(instance_id);
@@ -197,12 +198,7 @@ fn zones_with(call: &Call<'_>, wanted: &InstanceType) -> Vec<String> {
 }
 
 /// Makes the request that a spot instance fulfils.
-fn spot_request(
-    call: &Call<'_>,
-    region: &mut Region,
-    request: &Request,
-    instance_id: &str,
-) -> Option<String> {
+fn spot_request(call: &Call<'_>, region: &mut Region, request: &Request, instance_id: &str) -> Option<String> {
     let terms = request.spot.as_ref()?;
     let price = spot_price::text(request.instance_type.on_demand_price());
     let tags = request.tags.of(Kind::SpotRequest);
@@ -215,13 +211,18 @@ fn doom(call: &Call<'_>, request: &Request) -> Option<Doom> {
     Some(Doom { at: call.now.plus(death.after), reason: Reason::new(&death.code, &death.message) })
 }
 
-/// Sets the launch going, or (an injected fault) the way to a failed one.
-fn begin(call: &Call<'_>, instance: &mut Instance) {
+/// Sets the launch going, or (an injected fault, a key that cannot be used) the way to a failed one.
+fn begin(call: &Call<'_>, instance: &mut Instance, is_locked: bool) {
     let up = call.due(Transition::Run, &instance.id);
     instance.checks_ok_at = up.plus(call.world.timing.draw(Transition::Checks, &instance.id));
     match call.injected.fails_at(up) {
         Some((failure, at)) => {
             let change = Change::timed(InstanceState::Terminated, at).because(&failure.code, &failure.message);
+            instance.begin(InstanceState::Pending, change, call.now);
+        }
+        None if is_locked => {
+            let text = "Client.InternalError: Client error on launch";
+            let change = Change::timed(InstanceState::Terminated, up).because("Client.InternalError", text);
             instance.begin(InstanceState::Pending, change, call.now);
         }
         None => {
@@ -306,7 +307,7 @@ fn disks(region: &Region, image: &Image, request: &Request) -> Result<Vec<Disk>,
         let floor = ebs.snapshot_id.as_deref().map(|snapshot| (ebs.disk.size, snapshot));
         disks.push(Disk {
             device: mapping.device.clone(),
-            disk: asked.resolve(Some(&ebs.disk), floor)?,
+            disk: encryption::by_default(region, asked.resolve(Some(&ebs.disk), floor)?),
             snapshot_id: ebs.snapshot_id.clone(),
             delete_on_termination: asked.delete_on_termination.unwrap_or(ebs.delete_on_termination),
         });
@@ -326,7 +327,7 @@ fn disks(region: &Region, image: &Image, request: &Request) -> Result<Vec<Disk>,
         });
         disks.push(Disk {
             device: extra.device.clone(),
-            disk: extra.ebs.resolve(base.as_ref(), floor)?,
+            disk: encryption::by_default(region, extra.ebs.resolve(base.as_ref(), floor)?),
             snapshot_id: extra.ebs.snapshot_id.clone(),
             delete_on_termination: extra.ebs.delete_on_termination.unwrap_or(false),
         });
@@ -353,6 +354,8 @@ fn add_volumes(call: &Call<'_>, region: &mut Region, instance: &Instance, disks:
                 device: disk.device.clone(),
                 since: call.now,
                 delete_on_termination: disk.delete_on_termination,
+                attached_at: call.now,
+                detached_at: None,
             }),
             tags: tags.clone(),
         };

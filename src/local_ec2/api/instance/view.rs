@@ -59,7 +59,7 @@ fn write(xml: &mut Xml, region: &Region, instance: &Instance, age: Age, call: &C
     }
     xml.text("architecture", &origin.architecture).text("rootDeviceType", "ebs");
     xml.text("rootDeviceName", &origin.root_device);
-    write_devices(xml, region, instance, age);
+    write_devices(xml, region, instance, age, call);
     xml.text("virtualizationType", "hvm").text("clientToken", &instance.client_token);
     if let Some(request) = &instance.spot_request {
         xml.text("instanceLifecycle", "spot").text("spotInstanceRequestId", request);
@@ -121,12 +121,12 @@ pub fn public_address(instance: &Instance, age: Age) -> Option<String> {
     (age == Age::Known && is_up && instance.interface.public).then(|| instance.address.to_string())
 }
 
-fn write_devices(xml: &mut Xml, region: &Region, instance: &Instance, age: Age) {
+fn write_devices(xml: &mut Xml, region: &Region, instance: &Instance, age: Age, call: &Call<'_>) {
     let volumes = if age == Age::Known { region.volumes_of(&instance.id) } else { Vec::new() };
     xml.list("blockDeviceMapping", volumes, |xml, (volume, hook)| {
         xml.text("deviceName", &hook.device);
         xml.node("ebs", |xml| {
-            xml.text("volumeId", &volume.id).text("status", "attached").text("attachTime", hook.since);
+            xml.text("volumeId", &volume.id).text("status", hook.status(call.now)).text("attachTime", hook.since);
             xml.text("deleteOnTermination", hook.delete_on_termination);
         });
     });

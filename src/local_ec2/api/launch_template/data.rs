@@ -53,7 +53,9 @@ fn write_below(xml: &mut Xml, data: &Params, path: &str) {
 fn write_items(xml: &mut Xml, data: &Params, head: &str, here: &str, item: &str) {
     let scalars = data.list(head);
     if !scalars.is_empty() {
-        scalars.iter().for_each(|value| drop(xml.text(item, value)));
+        for value in &scalars {
+            xml.text(item, value);
+        }
         return;
     }
     for entry in data.each(head) {

@@ -81,14 +81,17 @@ fn version(call: &Call<'_>, base: BTreeMap<String, String>) -> Result<TemplateVe
 fn find<'a>(region: &'a Region, id: Option<&str>, name: Option<&str>) -> Result<&'a LaunchTemplate, Error> {
     match (id, name) {
         (Some(_), Some(_)) => {
-            let text = "The request must contain exactly one of the parameters LaunchTemplateId and LaunchTemplateName.";
+            let text =
+                "The request must contain exactly one of the parameters LaunchTemplateId and LaunchTemplateName.";
             Err(Error::combination(text))
         }
         (Some(id), None) => {
             Kind::LaunchTemplate.check_shape(id)?;
             region.launch_templates.get(id).ok_or_else(|| Kind::LaunchTemplate.not_found(&[id]))
         }
-        (None, Some(name)) => region.launch_templates.values().find(|t| t.name == name).ok_or_else(|| unknown_name(name)),
+        (None, Some(name)) => {
+            region.launch_templates.values().find(|t| t.name == name).ok_or_else(|| unknown_name(name))
+        }
         (None, None) => Err(Error::missing("LaunchTemplateId")),
     }
 }
@@ -99,7 +102,8 @@ fn unknown_name(name: &str) -> Error {
 }
 
 fn unknown_version(template: &LaunchTemplate, wanted: &str) -> Error {
-    let text = format!("Could not find the specified version {wanted} for the launch template with ID {}.", template.id);
+    let text =
+        format!("Could not find the specified version {wanted} for the launch template with ID {}.", template.id);
     Error::new("InvalidLaunchTemplateId.VersionNotFound", text)
 }
 

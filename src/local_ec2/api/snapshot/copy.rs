@@ -27,14 +27,18 @@ pub fn copy(call: &Call<'_>) -> Result<Xml, Error> {
     let tags = Specified::read(params, &["snapshot"])?.of(Kind::Snapshot);
     let source = find_source(call, source_region, source_id)?;
     if source.state != SnapshotState::Completed {
-        let text = format!("Snapshot {source_id} is in the '{}' state: only a completed one can be copied", source.state.name());
+        let text = format!(
+            "Snapshot {source_id} is in the '{}' state: only a completed one can be copied",
+            source.state.name()
+        );
         return Err(Error::new("IncorrectState", text));
     }
     let is_across = source_region != call.scope.region;
     let snapshot = call.update(|region| {
         let is_copying = |s: &&Snapshot| s.volume_id == NO_VOLUME && s.state == SnapshotState::Pending;
         if region.snapshots.values().filter(is_copying).count() >= MAX_COPIES {
-            let text = format!("Too many snapshot copies in progress. The limit is {MAX_COPIES} for this destination region.");
+            let text =
+                format!("Too many snapshot copies in progress. The limit is {MAX_COPIES} for this destination region.");
             return Err(Error::new("ResourceLimitExceeded", text));
         }
         let id = id::fresh("snap");

@@ -1,9 +1,17 @@
 //! Snapshots.
 
+mod attribute;
+mod copy;
+mod set;
+
+pub use attribute::{describe_attribute, modify_attribute};
+pub use copy::{COPY_PARAMS, copy};
+pub use set::create_all;
+
 use super::filter::Filters;
 use super::tags::{self, Specified};
 use super::{Call, Kind, done, page};
-use crate::local_ec2::state::{Change, Region, Snapshot, SnapshotState, Tags, Volume, VolumeState, Work, id};
+use crate::local_ec2::state::{Change, Region, Scope, Snapshot, SnapshotState, Tags, Volume, VolumeState, Work, id};
 use crate::local_ec2::timing::Transition;
 use crate::local_ec2::wire::{Error, Params, Xml};
 
@@ -50,12 +58,19 @@ pub fn begin(
     takes: Transition,
 ) -> String {
     let id = id::fresh("snap");
+    let due = call.due(takes, &id);
+    // An image has its own way to fail.
+    let failure = call.injected.fails_at(due).filter(|_| takes == Transition::Snapshot);
+    let change = match failure {
+        Some((failure, at)) => Change::timed(SnapshotState::Error, at).because(&failure.code, &failure.message),
+        None => Change::timed(SnapshotState::Completed, due),
+    };
     let snapshot = Snapshot {
         volume_id: volume.id.clone(),
         disk: volume.disk.clone(),
         content: volume.content.clone(),
         state: SnapshotState::Pending,
-        change: Some(Change::timed(SnapshotState::Completed, call.due(takes, &id))),
+        change: Some(change),
         writer: None,
         message: String::new(),
         started: call.now,
@@ -145,10 +160,16 @@ pub fn describe(call: &Call<'_>) -> Result<Xml, Error> {
 }
 
 fn visible(call: &Call<'_>) -> Result<Vec<(String, Snapshot)>, Error> {
-    let me = &call.scope.account;
+    visible_in(call, &call.scope)
+}
+
+/// What an account sees in a region: its own, and what others share with it; each with its owner.
+fn visible_in(call: &Call<'_>, there: &Scope) -> Result<Vec<(String, Snapshot)>, Error> {
+    let me = &there.account;
+    let own = call.world.store.read(there, call.now)?;
     let mut found: Vec<(String, Snapshot)> =
-        call.read()?.snapshots.into_values().filter(|s| !s.doomed).map(|s| (me.clone(), s)).collect();
-    for scope in call.world.store.scopes_in(&call.scope.region)? {
+        own.snapshots.into_values().filter(|s| !s.doomed).map(|s| (me.clone(), s)).collect();
+    for scope in call.world.store.scopes_in(&there.region)? {
         if scope.account != *me {
             let others = call.world.store.read(&scope, call.now)?.snapshots.into_values();
             let shared = others.filter(|s| s.shared_with.contains(me) || s.shared_with.contains("all"));
@@ -227,66 +248,4 @@ pub fn delete(call: &Call<'_>) -> Result<Xml, Error> {
         Ok(())
     })?;
     Ok(done())
-}
-
-/// ModifySnapshotAttribute: who may make volumes from it. Packer sends the structure and the flat form together.
-pub fn modify_attribute(call: &Call<'_>) -> Result<Xml, Error> {
-    let id = call.params.need("SnapshotId")?;
-    let (add, remove) = read_permissions(call.params)?;
-    if !add.is_empty() && !remove.is_empty() {
-        return Err(Error::combination("Adding and removing permissions in one request is not allowed"));
-    }
-    call.update(|region| {
-        let snapshot = region.snapshots.get_mut(id).ok_or_else(|| Kind::Snapshot.not_found(&[id]))?;
-        if snapshot.disk.encrypted && !add.is_empty() {
-            if add.iter().any(|who| who == "all") {
-                return Err(Error::new("OperationNotPermitted", "Encrypted snapshots cannot be made public"));
-            }
-            if snapshot.disk.kms_key.as_deref().is_none_or(|key| key.contains("alias/aws/ebs")) {
-                let text = "Encrypted snapshots with EBS default key cannot be shared";
-                return Err(Error::new("OperationNotPermitted", text));
-            }
-        }
-        snapshot.shared_with.extend(add.iter().cloned());
-        snapshot.shared_with.retain(|who| !remove.contains(who));
-        Ok(())
-    })?;
-    Ok(done())
-}
-
-fn read_permissions(params: &Params) -> Result<(Vec<String>, Vec<String>), Error> {
-    let structure = |which: &str| -> Vec<String> {
-        let entries = params.sub("CreateVolumePermission").each(which);
-        entries.iter().filter_map(|e| e.get("UserId").or(e.get("Group"))).map(str::to_owned).collect()
-    };
-    let (mut add, mut remove) = (structure("Add"), structure("Remove"));
-    let flat: Vec<String> = params.list("UserId").into_iter().chain(params.list("UserGroup")).collect();
-    match params.get("OperationType") {
-        Some("remove") => remove.extend(flat),
-        _ => add.extend(flat),
-    }
-    for who in add.iter().chain(&remove) {
-        if who != "all" && (who.len() != 12 || !who.bytes().all(|b| b.is_ascii_digit())) {
-            return Err(Error::value(format!("Invalid user id: \"{who}\"")));
-        }
-    }
-    Ok((add, remove))
-}
-
-/// DescribeSnapshotAttribute.
-pub fn describe_attribute(call: &Call<'_>) -> Result<Xml, Error> {
-    let id = call.params.need("SnapshotId")?;
-    let attribute = call.params.need("Attribute")?;
-    let region = call.read()?;
-    let snapshot = region.snapshots.get(id).ok_or_else(|| Kind::Snapshot.not_found(&[id]))?;
-    let mut xml = Xml::new();
-    xml.text("snapshotId", id);
-    match attribute {
-        "createVolumePermission" => xml.list("createVolumePermission", &snapshot.shared_with, |xml, who| {
-            xml.text(if who == "all" { "group" } else { "userId" }, who);
-        }),
-        "productCodes" => xml.list("productCodes", std::iter::empty::<()>(), |_, ()| {}),
-        other => return Err(Error::value(format!("Value ({other}) for parameter attribute is invalid."))),
-    };
-    Ok(xml)
 }

@@ -23,7 +23,9 @@ pub fn create_all(call: &Call<'_>) -> Result<Xml, Error> {
     let copies_tags = match call.params.get("CopyTagsFromSource") {
         None => false,
         Some("volume") => true,
-        Some(other) => return Err(Error::value(format!("Value ({other}) for parameter CopyTagsFromSource is invalid."))),
+        Some(other) => {
+            return Err(Error::value(format!("Value ({other}) for parameter CopyTagsFromSource is invalid.")));
+        }
     };
     let description = check_description(call.params)?;
     let given = Specified::read(call.params, &["snapshot"])?.of(Kind::Snapshot);
