@@ -17,7 +17,8 @@ use crate::sources::World;
 use crate::template::{Mode, Undeclared};
 
 use super::args::go_bool;
-use super::load::{self, How, Read, TemplateArgs};
+use super::flags::{InputArgs, OrderArgs, PrereleaseArgs, SelectionArgs};
+use super::load::{self, How, Read, Template};
 use super::local_ec2::{self, Local, Wishes};
 use super::settings::Settings;
 use super::terminal::TerminalPrompt;
@@ -62,8 +63,23 @@ pub struct Args {
     /// Warns of variables in variable files that the template does not declare.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set)]
     warn_on_undeclared_var: bool,
+    /// Says that provisioners enforced by HCP Packer are skipped; Kiln knows no such provisioners.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set)]
+    skip_enforcement: bool,
     #[command(flatten)]
-    template: TemplateArgs,
+    inputs: InputArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    order: OrderArgs,
+    /// The template: a .pkr.hcl file or a directory with such files.
+    #[arg(value_name = "TEMPLATE")]
+    template: String,
+    #[command(flatten)]
+    _prerelease: PrereleaseArgs,
+    /// Has no effect in this form, as in Packer: write -machine-readable, with one dash.
+    #[arg(long = "machine-readable", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set, help_heading = "Accepted as in Packer, without meaning here")]
+    _machine_readable: bool,
 }
 
 fn on_error(text: &str) -> Result<OnError, String> {
@@ -137,8 +153,12 @@ impl Session {
     async fn build(self, args: &Args, settings: &Settings) -> ExitCode {
         let world = World::new(self.local.as_ref().map(Local::endpoint));
         let undeclared = if args.warn_on_undeclared_var { Undeclared::Warn } else { Undeclared::Ignore };
-        let how = How { mode: Mode::Full, undeclared, reading: Reading::Execute };
-        let read = match load::read(&args.template, &how, settings, &world).await {
+        if args.skip_enforcement {
+            self.reporter.print("Skipping HCP Packer enforced provisioners (--skip-enforcement flag set)");
+        }
+        let how = How { mode: Mode::Full, undeclared, reading: Reading::Execute, order: (&args.order).into() };
+        let template = Template { argument: Some(&args.template), inputs: &args.inputs, selection: &args.selection };
+        let read = match load::read(&template, &how, settings, &world).await {
             Ok(read) => read,
             Err(missing) => return self.end(Err(missing.to_string())).await,
         };

@@ -6,6 +6,8 @@ use super::settings::Settings;
 
 /// Anything failed, was interrupted, or was asked for wrongly.
 pub const FAILURE: u8 = 1;
+/// `fmt -check` found files that are not in canonical format.
+pub const UNFORMATTED: u8 = 3;
 /// Something was left behind; what and how to remove it was printed.
 pub const LEFTOVERS: u8 = 4;
 /// There is no such command.

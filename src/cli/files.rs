@@ -3,7 +3,19 @@
 use std::io;
 use std::path::Path;
 
+use super::flags::ConfigType;
 use crate::template::{File, FileKind};
+
+/// What a template argument stands for.
+pub enum Found {
+    /// A template in HCL, in whichever syntax.
+    Hcl(TemplateFiles),
+    /// A legacy JSON template: a file of any other name, or `-` for standard input.
+    Legacy {
+        /// The argument.
+        name: String,
+    },
+}
 
 /// The files of a template.
 #[derive(Default)]
@@ -28,6 +40,12 @@ pub enum Missing {
     /// The directory holds no template.
     #[error("Could not find any config file in {0}: a template's name ends in .pkr.hcl or .pkr.json")]
     Empty(String),
+    /// `-` with `-config-type=hcl2`.
+    #[error("a template in HCL can't be read from standard input: give a file named *.pkr.hcl or a directory")]
+    PipedHcl,
+    /// A legacy template where only HCL will do.
+    #[error("{0} is not named *.pkr.hcl or *.pkr.json: only templates in HCL ask for plugins")]
+    NoPlugins(String),
     /// A legacy template.
     #[error(
         "{0} is not named *.pkr.hcl or *.pkr.json: legacy JSON templates are not supported by this version of Kiln"
@@ -35,17 +53,29 @@ pub enum Missing {
     Legacy(String),
 }
 
-/// Reads the files that a template argument stands for.
-pub fn read(argument: &str) -> Result<TemplateFiles, Missing> {
+/// Finds out what a template argument stands for, and reads its files. `syntax` is what a file is whose name does not
+/// say it.
+pub fn find(argument: &str, syntax: ConfigType) -> Result<Found, Missing> {
     let path = Path::new(argument);
+    if argument == "-" {
+        return match syntax {
+            ConfigType::Json => Ok(Found::Legacy { name: argument.to_owned() }),
+            ConfigType::Hcl2 => Err(Missing::PipedHcl),
+        };
+    }
     let meta = std::fs::metadata(path).map_err(|error| unreadable(argument, &error))?;
     if meta.is_dir() {
-        return read_directory(argument);
+        return read_directory(argument).map(Found::Hcl);
     }
-    let Some(kind) = kind(argument, ".pkr") else { return Err(Missing::Legacy(argument.to_owned())) };
+    let Some(kind) = kind(argument, ".pkr") else {
+        return match syntax {
+            ConfigType::Json => Ok(Found::Legacy { name: argument.to_owned() }),
+            ConfigType::Hcl2 => Err(Missing::Empty(argument.to_owned())),
+        };
+    };
     let parent = path.parent().map(|parent| parent.display().to_string()).filter(|parent| !parent.is_empty());
     let files = vec![read_file(argument, kind)?];
-    Ok(TemplateFiles { files, root: parent.unwrap_or_else(|| ".".to_owned()), ..TemplateFiles::default() })
+    Ok(Found::Hcl(TemplateFiles { files, root: parent.unwrap_or_else(|| ".".to_owned()), ..TemplateFiles::default() }))
 }
 
 /// Reads a variable file.
@@ -120,9 +150,9 @@ fn unreadable(path: &str, error: &io::Error) -> Missing {
     Missing::Unreadable { path: path.to_owned(), reason }
 }
 
-/// Why a file cannot be read, without its name.
-fn reason(path: &str, error: &io::Error) -> String {
-    match (error.kind(), std::fs::read_link(path)) {
+/// Why a file cannot be used, without its name.
+pub fn reason(path: impl AsRef<std::path::Path>, error: &io::Error) -> String {
+    match (error.kind(), std::fs::read_link(path.as_ref())) {
         (io::ErrorKind::NotFound, Ok(target)) => {
             format!("it is a link to {}, which does not exist", target.display())
         }

@@ -1,44 +1,33 @@
 //! From command line arguments to a plan; shared by all verbs that read templates.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::hcl::Value;
 use crate::hcl::diagnostics::{Diagnostics, Sources, render};
+use crate::hcl::functions::Host;
 use crate::plan::Plan;
 use crate::plan::legacy::PACKER_VERSION;
 use crate::report::Reporter;
 use crate::run::data::{Reading, supply};
 use crate::run::kinds::Registered;
 use crate::sources::World;
-use crate::template::{Inputs, Loading, Mode, Undeclared};
+use crate::template::{Inputs, Loading, Mode, Order, Requirement, Undeclared};
 
-use super::files::{self, Missing};
+use super::files::{self, Found, Missing, TemplateFiles};
+use super::flags::{InputArgs, OrderArgs, SelectionArgs};
 use super::host::ThisMachine;
 use super::settings::Settings;
 
-/// What every verb that reads a template takes.
-#[derive(clap::Args)]
-pub struct TemplateArgs {
-    /// Sets a variable: NAME=VALUE. May be given several times.
-    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
-    pub vars: Vec<(String, String)>,
-    /// Reads variables from a file (.hcl or .json). May be given several times.
-    #[arg(long = "var-file", value_name = "FILE")]
-    pub var_files: Vec<String>,
-    /// Runs only the builds that match these patterns.
-    #[arg(long, value_name = "PATTERN,...", value_delimiter = ',')]
-    pub only: Vec<String>,
-    /// Leaves out the builds and post-processors that match these patterns.
-    #[arg(long, value_name = "PATTERN,...", value_delimiter = ',')]
-    pub except: Vec<String>,
-    /// The template: a .pkr.hcl file or a directory with such files.
-    #[arg(value_name = "TEMPLATE")]
-    pub template: String,
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| format!("No '=' value in arg: {text}"))?;
-    Ok((name.to_owned(), value.to_owned()))
+/// A template and what was said of it on the command line.
+pub struct Template<'a> {
+    /// The file or directory; none stands for a template without content (`console`).
+    pub argument: Option<&'a str>,
+    /// Variables and syntax.
+    pub inputs: &'a InputArgs,
+    /// Which builds count.
+    pub selection: &'a SelectionArgs,
 }
 
 /// How a template is read.
@@ -49,6 +38,8 @@ pub struct How {
     pub undeclared: Undeclared,
     /// Whether data sources are asked.
     pub reading: Reading,
+    /// In which order locals and data sources are evaluated.
+    pub order: Order,
 }
 
 /// A template that was read.
@@ -59,35 +50,89 @@ pub struct Read {
     pub diagnostics: Diagnostics,
     /// The files, for showing diagnostics.
     pub sources: Arc<Sources>,
+    /// The plugins that the template asks for.
+    pub requirements: Vec<Requirement>,
+    /// Texts of sensitive values, in the order in which Packer masks them.
+    pub sensitive: Vec<String>,
+    /// What expressions outside of builds can name.
+    pub names: BTreeMap<String, Value>,
+    /// The world that functions see.
+    pub host: Arc<dyn Host>,
 }
 
 /// Reads a template.
-pub async fn read(args: &TemplateArgs, how: &How, settings: &Settings, world: &World) -> Result<Read, Missing> {
-    let found = files::read(&args.template)?;
-    let var_files = args.var_files.iter().map(|path| files::read_variables(path)).collect::<Result<_, _>>()?;
+pub async fn read(template: &Template<'_>, how: &How, settings: &Settings, world: &World) -> Result<Read, Missing> {
+    let found = match template.argument {
+        Some(argument) => files::find(argument, template.inputs.config_type)?,
+        None => Found::Hcl(TemplateFiles::default()),
+    };
+    match found {
+        Found::Hcl(files) => read_hcl(files, template, how, settings, world).await,
+        Found::Legacy { name } => Err(Missing::Legacy(name)),
+    }
+}
+
+async fn read_hcl(
+    found: TemplateFiles,
+    template: &Template<'_>,
+    how: &How,
+    settings: &Settings,
+    world: &World,
+) -> Result<Read, Missing> {
+    let var_files =
+        template.inputs.var_files.iter().map(|path| files::read_variables(path)).collect::<Result<_, _>>()?;
     let root = PathBuf::from(&found.root);
     let (cwd, env, local) = (settings.cwd.clone(), settings.env.clone(), world.local().cloned());
-    let host = ThisMachine { root, cwd, env, local };
+    let host: Arc<dyn Host> = Arc::new(ThisMachine { root, cwd, env, local });
     let mut loading = Loading::start(Inputs {
         files: found.files,
         auto_var_files: found.auto_var_files,
         var_files,
-        vars: args.vars.clone(),
+        vars: template.inputs.vars.clone(),
         env: settings.template_variables(),
         root: found.root,
         cwd: settings.cwd.display().to_string(),
         version: PACKER_VERSION.to_owned(),
-        only: args.only.clone(),
-        except: args.except.clone(),
-        host: Arc::new(host),
+        only: template.selection.only.clone(),
+        except: template.selection.except.clone(),
+        host: Arc::clone(&host),
         undeclared: how.undeclared,
         mode: how.mode,
+        order: how.order,
         kinds: Arc::new(Registered),
     });
     supply(&mut loading, world, how.reading).await;
     let loaded = loading.finish();
     loaded.sensitive.iter().for_each(|text| settings.secrets.register(text));
-    Ok(Read { plan: loaded.plan, diagnostics: loaded.diagnostics, sources: loaded.sources })
+    Ok(Read {
+        plan: loaded.plan,
+        diagnostics: loaded.diagnostics,
+        sources: loaded.sources,
+        requirements: loaded.requirements,
+        sensitive: loaded.sensitive,
+        names: loaded.names,
+        host,
+    })
+}
+
+/// Reads a template as far as to know what plugins it asks for. Legacy templates have no say in that.
+pub async fn read_requirements(argument: &str, inputs: &InputArgs, settings: &Settings) -> Result<Read, Missing> {
+    let how = How {
+        mode: Mode::SyntaxOnly,
+        undeclared: Undeclared::Ignore,
+        reading: Reading::Check,
+        order: Order::ByDependency,
+    };
+    let template = Template { argument: Some(argument), inputs, selection: &SelectionArgs::default() };
+    match files::find(argument, inputs.config_type)? {
+        Found::Hcl(files) => read_hcl(files, &template, &how, settings, &World::default()).await,
+        Found::Legacy { name } => Err(Missing::NoPlugins(name)),
+    }
+}
+
+/// The diagnostics of a template as text.
+pub fn rendered(read: &Read) -> String {
+    render(&read.diagnostics, &read.sources)
 }
 
 /// Prints diagnostics as one message, in the prominence of the gravest.
@@ -99,5 +144,11 @@ pub fn print(reporter: &Reporter, diagnostics: &Diagnostics, sources: &Sources) 
     match diagnostics.has_errors() {
         true => reporter.print_error(text),
         false => reporter.print(text),
+    }
+}
+
+impl From<&OrderArgs> for Order {
+    fn from(args: &OrderArgs) -> Self {
+        if args.use_sequential_evaluation { Self::DataFirst } else { Self::ByDependency }
     }
 }

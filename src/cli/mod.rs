@@ -3,15 +3,21 @@
 mod args;
 mod build;
 mod cleanup;
+mod console;
 mod ec2_local;
 mod exit;
 mod files;
+mod flags;
+mod fmt;
 mod host;
+mod init;
 mod inspect;
 mod interrupt;
 mod load;
 mod local;
 mod local_ec2;
+mod overview;
+mod plugins;
 mod settings;
 mod terminal;
 mod validate;
@@ -19,13 +25,13 @@ mod version;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use settings::Settings;
 
 /// Bakes golden machine images from Packer's HCL templates and leaves nothing behind.
 #[derive(Parser)]
-#[command(name = "kiln", disable_version_flag = true, max_term_width = 120)]
+#[command(name = "kiln", disable_version_flag = true, max_term_width = 120, args_override_self = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -35,10 +41,15 @@ struct Cli {
 enum Verb {
     Build(build::Args),
     Cleanup(cleanup::Args),
+    Console(console::Args),
     Ec2Local(ec2_local::Args),
+    Fmt(fmt::Args),
+    Init(init::Args),
     Inspect(inspect::Args),
     #[command(subcommand)]
     Local(local::Verb),
+    #[command(subcommand, alias = "plugin")]
+    Plugins(plugins::Verb),
     Validate(validate::Args),
     Version(version::Args),
 }
@@ -50,16 +61,25 @@ pub fn main() -> ExitCode {
     if let Some(code) = local_ec2::hidden_verb(hidden, &words[words.len().min(2)..]) {
         return code;
     }
-    let (words, machine_readable) = args::normalized(words);
+    let command = with_bools(Cli::command());
+    let (words, machine_readable) = args::normalized(words, &command);
     let settings = Settings::from_environment(machine_readable);
-    match Cli::try_parse_from(&words) {
+    let matched = command.clone().try_get_matches_from(&words);
+    match matched.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => run(cli.verb, settings),
-        Err(error) => args::refused(&error, &words),
+        Err(error) => args::refused(&error, &words, command),
     }
+}
+
+/// The command with flags that may have a bool after `=` shown as such.
+fn with_bools(command: Command) -> Command {
+    let command = command.mut_args(|arg| if arg.is_require_equals_set() { arg.value_name("BOOL") } else { arg });
+    command.mut_subcommands(with_bools)
 }
 
 fn run(verb: Verb, settings: Settings) -> ExitCode {
     match verb {
+        Verb::Fmt(args) => fmt::run(&args, &settings),
         Verb::Version(args) => version::run(&args, &settings),
         verb => run_async(verb, settings),
     }
@@ -74,9 +94,13 @@ fn run_async(verb: Verb, settings: Settings) -> ExitCode {
         match verb {
             Verb::Build(args) => build::run(args, &settings).await,
             Verb::Cleanup(args) => cleanup::run(args, &settings).await,
+            Verb::Console(args) => console::run(&args, &settings).await,
             Verb::Ec2Local(args) => ec2_local::run(args, &settings).await,
+            Verb::Fmt(args) => fmt::run(&args, &settings),
+            Verb::Init(args) => init::run(&args, &settings).await,
             Verb::Inspect(args) => inspect::run(args, &settings).await,
             Verb::Local(verb) => local::run(verb, &settings).await,
+            Verb::Plugins(verb) => plugins::run(&verb, &settings).await,
             Verb::Validate(args) => validate::run(args, &settings).await,
             Verb::Version(args) => version::run(&args, &settings),
         }

@@ -10,7 +10,8 @@ use crate::sources::World;
 use crate::template::{Mode, Undeclared};
 
 use super::args::go_bool;
-use super::load::{self, How, TemplateArgs};
+use super::flags::{InputArgs, OrderArgs, PrereleaseArgs, SelectionArgs};
+use super::load::{self, How, Template};
 use super::settings::Settings;
 use super::{exit, local_ec2};
 
@@ -30,7 +31,16 @@ pub struct Args {
     #[arg(long)]
     local: bool,
     #[command(flatten)]
-    template: TemplateArgs,
+    inputs: InputArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    order: OrderArgs,
+    /// The template: a .pkr.hcl file or a directory with such files.
+    #[arg(value_name = "TEMPLATE")]
+    template: String,
+    #[command(flatten)]
+    _prerelease: PrereleaseArgs,
 }
 
 /// Runs the verb.
@@ -64,8 +74,10 @@ async fn check(args: &Args, settings: &Settings, reporter: &Reporter, world: Wor
         mode: if args.syntax_only { Mode::SyntaxOnly } else { Mode::Full },
         undeclared: if args.no_warn_undeclared_var { Undeclared::Ignore } else { Undeclared::Warn },
         reading: if args.evaluate_datasources { Reading::Execute } else { Reading::Check },
+        order: (&args.order).into(),
     };
-    let read = load::read(&args.template, &how, settings, &world).await.map_err(|e| e.to_string())?;
+    let template = Template { argument: Some(&args.template), inputs: &args.inputs, selection: &args.selection };
+    let read = load::read(&template, &how, settings, &world).await.map_err(|e| e.to_string())?;
     let mut diagnostics = read.diagnostics;
     if let (Some(plan), false) = (&read.plan, args.syntax_only) {
         diagnostics.extend(prepare(plan, Force::No, &settings.secrets).1);

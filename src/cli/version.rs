@@ -10,7 +10,11 @@ use super::settings::Settings;
 
 /// Shows the version
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Packer's `version` ignores whatever follows it, and so do scripts' typing errors.
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    _ignored: Vec<String>,
+}
 
 /// Runs the verb.
 pub fn run(_: &Args, settings: &Settings) -> ExitCode {

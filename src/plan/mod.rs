@@ -153,6 +153,15 @@ pub const BUILD_VALUES: [&str; 13] = [
     "WinRMPassword",
 ];
 
+impl BuildPlan {
+    /// The types of all its components.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        let provisioners = self.provisioners.iter().chain(&self.error_cleanup).map(|spec| spec.kind.as_str());
+        let post_processors = self.post_processors.iter().flatten().map(|spec| spec.kind.as_str());
+        std::iter::once(self.source_type.as_str()).chain(provisioners).chain(post_processors)
+    }
+}
+
 impl Pending {
     /// Evaluates the options with the facts known so far: `build.NAME` by name. Names of [`BUILD_VALUES`] and `more` that `facts` lacks are the text `<unknown>`.
     pub fn evaluate(&self, facts: &BTreeMap<String, Value>, more: &[&str]) -> (EvaluatedBody, Diagnostics) {

@@ -29,6 +29,7 @@ impl fmt::Display for Node {
 }
 
 /// What depends on what.
+#[derive(Default)]
 pub(super) struct Graph {
     edges: BTreeMap<Node, Vec<(Node, Span)>>,
 }
@@ -46,6 +47,17 @@ impl Graph {
             (node, targets.collect())
         });
         Self { edges: edges.collect() }
+    }
+
+    /// The graph without what data sources need of locals: then all data sources come first.
+    #[must_use]
+    pub fn data_first(mut self) -> Self {
+        for (node, targets) in &mut self.edges {
+            if matches!(node, Node::Data(..)) {
+                targets.retain(|(target, _)| matches!(target, Node::Data(..)));
+            }
+        }
+        self
     }
 
     /// All nodes.

@@ -35,6 +35,17 @@ pub enum Undeclared {
     Warn,
 }
 
+/// The order in which locals and data sources are evaluated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Each after what it depends on.
+    #[default]
+    ByDependency,
+    /// All data sources first, and only then the locals, as old versions of Packer did
+    /// (`-use-sequential-evaluation`): a data source can't use locals.
+    DataFirst,
+}
+
 /// How much of a template counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -76,6 +87,8 @@ pub struct Inputs {
     pub undeclared: Undeclared,
     /// How much of the template counts.
     pub mode: Mode,
+    /// What is evaluated when.
+    pub order: Order,
     /// The component types there are.
     pub kinds: Arc<dyn Kinds>,
 }

@@ -23,6 +23,10 @@ pub trait Kinds: Send + Sync {
     /// The type of what a data source type gives; none if there is no such type.
     fn data_output(&self, kind: &str) -> Option<Type>;
 
+    /// The version of Packer's plugin that the types of a built-in plugin stand for; none if no plugin of this source
+    /// is built in.
+    fn plugin(&self, source: &str) -> Option<&str>;
+
     /// Whether there is a type.
     fn has(&self, role: Role, kind: &str) -> bool {
         self.names(role).contains(&kind)
@@ -36,6 +40,8 @@ pub struct KindTable {
     pub components: Vec<(Role, String)>,
     /// Data source types and what they give.
     pub data: Vec<(String, Type)>,
+    /// Sources of built-in plugins and their versions.
+    pub plugins: Vec<(String, String)>,
 }
 
 impl Kinds for KindTable {
@@ -48,5 +54,9 @@ impl Kinds for KindTable {
 
     fn data_output(&self, kind: &str) -> Option<Type> {
         self.data.iter().find(|(name, _)| name == kind).map(|(_, ty)| ty.clone())
+    }
+
+    fn plugin(&self, source: &str) -> Option<&str> {
+        self.plugins.iter().find(|(own, _)| own == source).map(|(_, version)| version.as_str())
     }
 }

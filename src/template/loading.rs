@@ -7,9 +7,10 @@ use super::builds::{self, Context};
 use super::data::{self, DataBlocks};
 use super::files::{Purpose, read};
 use super::graph::{Graph, Node};
-use super::inputs::{File, Inputs, Mode, Undeclared};
+use super::inputs::{File, Inputs, Mode, Order, Undeclared};
 use super::kinds::Role;
 use super::locals::{self, Locals};
+use super::plugins::{self, Requirement};
 use super::selection::Selection;
 use super::sources::{self, SourceBlocks};
 use super::variables::{self, Variables};
@@ -21,7 +22,7 @@ use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Severity, Sources, Span, 
 use crate::hcl::eval::evaluate;
 use crate::hcl::types::Type;
 use crate::hcl::value::Value;
-use crate::plan::{Overview, Plan};
+use crate::plan::{BuildPlan, Overview, Plan};
 
 /// A data source to run, or to skip: then its answer is an unknown value of its output type.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct Loaded {
     pub sources: Arc<Sources>,
     /// Texts that must be masked in output; also known when there is no plan.
     pub sensitive: Vec<String>,
+    /// The plugins that the template asks for.
+    pub requirements: Vec<Requirement>,
     /// `var`, `local`, `path`, `packer`, `source`, `build` as expressions outside of builds see them, for `console`.
     pub names: Names,
 }
@@ -61,6 +64,7 @@ pub struct Loading {
     /// How many diagnostics were found before anything was evaluated.
     early: usize,
     blocks: Vec<Block>,
+    requirements: Vec<Requirement>,
     variables: Variables,
     locals: Locals,
     data: DataBlocks,
@@ -96,6 +100,7 @@ impl Loading {
             diagnostics: Diagnostics::new(),
             early: 0,
             blocks: Vec::new(),
+            requirements: Vec::new(),
             variables: Variables::new(),
             locals: Locals::new(),
             data: DataBlocks::new(),
@@ -132,7 +137,7 @@ impl Loading {
         let diagnostics = &mut self.diagnostics;
         self.blocks = bodies.into_iter().flat_map(|body| top_level::blocks(body, diagnostics)).collect();
         let packer: Vec<&Block> = self.blocks.iter().filter(|block| block.kind == "packer").collect();
-        packer_block::check(&packer, diagnostics);
+        self.requirements = packer_block::check(&packer, diagnostics);
         self.variables = variables::declare(&self.blocks, self.world.host.as_ref(), diagnostics);
         self.data = data::declare(&self.blocks, diagnostics);
         self.locals = locals::declare(&self.blocks, diagnostics);
@@ -164,6 +169,9 @@ impl Loading {
         }
         self.world.variables = Arc::new(variables::values(&self.variables));
         self.graph = Graph::new(&self.locals, &self.data);
+        if self.inputs.order == Order::DataFirst {
+            self.graph = std::mem::take(&mut self.graph).data_first();
+        }
         let (order, problems) = self.graph.order();
         if problems.has_errors() {
             self.world.health = Health::Damaged;
@@ -289,6 +297,7 @@ impl Loading {
             diagnostics,
             sources: texts,
             sensitive,
+            requirements: self.requirements,
             names: without_data(self.world.outer_names()),
         }
     }
@@ -297,7 +306,8 @@ impl Loading {
         let selection = Selection::new(&self.inputs.only, &self.inputs.except, &mut self.texts, &mut self.diagnostics);
         let sources: SourceBlocks = sources::declare(&self.blocks, &mut self.diagnostics);
         hcp::check(&self.blocks, &mut self.diagnostics);
-        let context = Context { world: &self.world, sources: &sources, kinds: self.inputs.kinds.as_ref() };
+        let kinds = self.inputs.kinds.as_ref();
+        let context = Context { world: &self.world, sources: &sources, kinds, requirements: &self.requirements };
         let read = builds::read(&self.blocks, &context, &mut self.diagnostics);
         if read.is_empty() && self.inputs.mode == Mode::Full {
             let detail = "A build block with one or more sources is required for executing a build.";
@@ -311,7 +321,18 @@ impl Loading {
         let assembled = builds::assemble(&read, &context, &selection, &mut self.diagnostics);
         let problems = self.unknown_data_problems(&assembled.needs);
         self.diagnostics.extend(problems);
+        let problems = self.unfit_plugins(&assembled);
+        self.diagnostics.extend(problems);
         Plan { builds: assembled.builds, overview, ..Plan::default() }
+    }
+
+    /// Built-in plugins of a version that the template does not allow, as far as the selected builds use them.
+    fn unfit_plugins(&self, assembled: &builds::Assembled) -> Diagnostics {
+        let data = self.graph.reach(assembled.needs.selected(&self.data));
+        let data =
+            data.iter().filter_map(|node| if let Node::Data(kind, _) = node { Some(kind.as_str()) } else { None });
+        let used = assembled.builds.iter().flat_map(BuildPlan::kinds).chain(data).collect();
+        plugins::unfit(&self.requirements, &used, self.inputs.kinds.as_ref())
     }
 
     /// Data sources of unknown type matter if a selected build needs them, and if nothing needs them: then the name is

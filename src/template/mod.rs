@@ -26,6 +26,7 @@ mod kinds;
 mod loading;
 mod locals;
 mod packer_block;
+mod plugins;
 mod schema;
 mod selection;
 mod sources;
@@ -34,9 +35,11 @@ mod variables;
 mod version;
 mod world;
 
-pub use inputs::{File, FileKind, Inputs, Mode, Undeclared};
+pub use inputs::{File, FileKind, Inputs, Mode, Order, Undeclared};
 pub use kinds::{KindTable, Kinds, Role};
 pub use loading::{DataRequest, Loaded, Loading};
+pub use plugins::{Requirement, source_problem};
+pub use version::{ConstraintError, version_fits};
 
 #[cfg(test)]
 mod tests;

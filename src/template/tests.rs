@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{File, FileKind, Inputs, KindTable, Loaded, Loading, Mode, Role, Undeclared};
+use super::{File, FileKind, Inputs, KindTable, Loaded, Loading, Mode, Order, Role, Undeclared};
 use crate::hcl::diagnostics::{Severity, render_line};
 use crate::hcl::functions::{Host, HttpGet, PathKind};
 use crate::hcl::{Type, Value};
@@ -13,6 +13,7 @@ use crate::plan::{BuildPlan, OnFailure};
 
 mod builds;
 mod data;
+mod plugins;
 mod selection;
 mod variables;
 
@@ -79,7 +80,8 @@ fn kinds() -> KindTable {
         (Role::PostProcessor, "checksum"),
     ];
     let components = components.map(|(role, name)| (role, name.to_owned())).into();
-    KindTable { components, data: vec![("null".into(), Type::object([("output", Type::String)]))] }
+    let plugins = vec![("github.com/hashicorp/null".to_owned(), "1.8.3".to_owned())];
+    KindTable { components, data: vec![("null".into(), Type::object([("output", Type::String)]))], plugins }
 }
 
 fn file(name: &str, text: &str) -> File {
@@ -103,6 +105,7 @@ fn inputs(text: &str) -> Inputs {
         host: Arc::new(Nowhere),
         undeclared: Undeclared::Warn,
         mode: Mode::Full,
+        order: Order::ByDependency,
         kinds: Arc::new(kinds()),
     }
 }

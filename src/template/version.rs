@@ -24,10 +24,19 @@ pub(super) struct Constraints(Vec<Condition>);
 /// The text is no constraint.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a version constraint such as \">= 1.2, < 2.0\"")]
-pub(super) struct ConstraintError(String);
+pub struct ConstraintError(String);
 
 /// Longer ones first: `>` is also the start of `>=`.
 const OPERATORS: [&str; 7] = [">=", "<=", "!=", "~>", "=", ">", "<"];
+
+/// Whether a version fits a constraint. The pre-release of a version fits where the version does.
+///
+/// # Errors
+/// When the constraint is none.
+pub fn version_fits(version: &str, constraint: &str) -> Result<bool, ConstraintError> {
+    let constraints = Constraints::parse(constraint)?;
+    Ok(Version::parse(version).is_some_and(|version| constraints.allow(&version.released())))
+}
 
 impl Version {
     /// Reads `1.2.3-beta1+build`, a leading `v` allowed.

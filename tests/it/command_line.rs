@@ -21,10 +21,29 @@ fn version_in_all_its_spellings() {
 
 #[test]
 fn every_verb_has_help() {
-    for verb in ["build", "validate", "inspect", "version", "cleanup", "ec2-local", "local"] {
+    let verbs = [
+        "build",
+        "cleanup",
+        "console",
+        "ec2-local",
+        "fmt",
+        "init",
+        "inspect",
+        "local",
+        "plugins",
+        "plugins install",
+        "plugin required",
+        "validate",
+        "version",
+    ];
+    for verb in verbs {
         for flag in ["--help", "-h", "-help"] {
-            Sandbox::new().run(&[verb, flag]).expect(0).says("Usage: kiln");
+            let args: Vec<&str> = verb.split(' ').chain([flag]).collect();
+            Sandbox::new().run(&args).expect(0).says("Usage: kiln");
         }
+    }
+    for verb in ["build", "validate"] {
+        Sandbox::new().run(&[verb, "-var", "a=b", "t.pkr.hcl", "-h"]).expect(0).says("Usage: kiln");
     }
 }
 
@@ -32,7 +51,116 @@ fn every_verb_has_help() {
 fn unknown_and_missing_commands_are_127() {
     Sandbox::new().run(&[]).expect(127).says("Usage: kiln");
     Sandbox::new().run(&["bakery"]).expect(127).says("bakery");
-    Sandbox::new().run(&["build", "-no-such-flag", "x"]).expect(1).says("--no-such-flag");
+    Sandbox::new().run(&["bakery"]).expect(127).says("validate");
+    Sandbox::new().run(&["build", "-no-such-flag", "x"]).expect(1).says("Error: there is no flag --no-such-flag");
+    Sandbox::new().run(&["-syntax-only", "validate", "x"]).expect(1);
+}
+
+#[test]
+fn flags_end_at_the_first_path() {
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", NULL);
+    sandbox.run(&["validate", "t.pkr.hcl", "-syntax-only"]).expect(1).says("flags come before the paths");
+    sandbox.run(&["validate", "t.pkr.hcl", "t.pkr.hcl"]).expect(1).says("unexpected argument t.pkr.hcl");
+    sandbox.run(&["validate", "--", "t.pkr.hcl"]).expect(0);
+    sandbox.run(&["validate", "-config-type", "hcl2", "t.pkr.hcl"]).expect(0);
+    for verb in ["build", "validate", "fmt", "init", "console"] {
+        let code = sandbox.run(&[verb]).code;
+        assert_eq!(code, i32::from(verb != "console"), "{verb}");
+    }
+}
+
+#[test]
+fn flags_are_read_as_go_reads_them() {
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", NULL);
+    for flag in ["-syntax-only", "--syntax-only", "-syntax-only=t", "-syntax-only=TRUE", "--syntax-only=1"] {
+        sandbox.run(&["validate", flag, "t.pkr.hcl"]).expect(0).says("Syntax-only check passed.");
+    }
+    // The last one counts.
+    let last = ["validate", "-syntax-only", "-syntax-only=false", "t.pkr.hcl"];
+    sandbox.run(&last).expect(0).says("The configuration is valid.");
+    sandbox.run(&["validate", "-syntax-only=maybe", "t.pkr.hcl"]).expect(1).says("parse error");
+    sandbox.run(&["validate", "-config-type=yaml", "t.pkr.hcl"]).expect(1);
+    sandbox.run(&["validate", "-var", "x", "t.pkr.hcl"]).expect(1).says("No '=' value in arg: x");
+    sandbox.run(&["validate", "-var", "-only=x", "t.pkr.hcl"]).expect(1).says("Undefined -var variable");
+    sandbox.run(&["validate", "--machine-readable", "t.pkr.hcl"]).expect(1);
+    sandbox.run(&["validate", "t.pkr.hcl", "-machine-readable"]).expect(0).says(",,ui,say,The configuration is valid.");
+}
+
+#[test]
+fn every_flag_of_packer_is_known() {
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", NULL);
+    let shared = ["-var-file=v.hcl", "-only=*", "-except=x", "-config-type=hcl2"];
+    sandbox.file("v.hcl", "");
+    let flags: [(&str, &[&str]); 7] = [
+        (
+            "build",
+            &[
+                "-color=false",
+                "-timestamp-ui",
+                "-machine-readable=true",
+                "-parallel-builds=1",
+                "-on-error=abort",
+                "-warn-on-undeclared-var",
+                "-ignore-prerelease-plugins",
+                "-use-sequential-evaluation",
+                "-skip-enforcement",
+                "-force",
+                "-debug=false",
+            ],
+        ),
+        (
+            "validate",
+            &[
+                "-no-warn-undeclared-var",
+                "-evaluate-datasources",
+                "-ignore-prerelease-plugins",
+                "-use-sequential-evaluation",
+            ],
+        ),
+        ("inspect", &["-use-sequential-evaluation"]),
+        ("console", &["-use-sequential-evaluation"]),
+        ("init", &["-upgrade", "-force"]),
+        ("fmt", &["-check", "-diff", "-write=false", "-recursive"]),
+        ("plugins required", &[]),
+    ];
+    for (verb, own) in flags {
+        let args: Vec<&str> = verb.split(' ').chain(shared).chain(own.iter().copied()).chain(["t.pkr.hcl"]).collect();
+        let code = if verb == "fmt" { 3 } else { 0 };
+        sandbox.run(&args).expect(code);
+    }
+    let ran = sandbox.run(&["build", "-skip-enforcement", "t.pkr.hcl"]).expect(0);
+    ran.says("Skipping HCP Packer enforced provisioners (--skip-enforcement flag set)");
+}
+
+#[test]
+fn a_template_is_a_file_or_a_directory() {
+    let sandbox = Sandbox::new();
+    sandbox.file("d/t.pkr.hcl", NULL);
+    sandbox.file("t.hcl", NULL);
+    sandbox.run(&["validate", "d"]).expect(0);
+    sandbox.run(&["validate", "d/"]).expect(0);
+    sandbox.run(&["validate", "-config-type=hcl2", "t.hcl"]).expect(1).says("Could not find any config file in t.hcl");
+    sandbox.run(&["validate", "nope"]).expect(1).says("no such file or directory");
+    sandbox.run(&["validate", "-config-type=hcl2", "-"]).expect(1).says("can't be read from standard input");
+    sandbox.file("empty/x.txt", "");
+    sandbox.run(&["validate", "empty"]).expect(1).says("Could not find any config file in empty");
+    std::os::unix::fs::symlink("../d/t.pkr.hcl", sandbox.path().join("empty/l.pkr.hcl")).unwrap();
+    sandbox.run(&["validate", "empty"]).expect(0);
+}
+
+#[test]
+fn the_old_order_of_evaluation_is_there() {
+    let sandbox = Sandbox::new();
+    let text = format!(
+        "{NULL}\ndata \"null\" \"n\" {{\n  input = \"x\"\n}}\nlocals {{\n  l = data.null.n.output\n}}\ndata \"null\" \"m\" {{\n  input = local.l\n}}\n"
+    );
+    sandbox.file("t.pkr.hcl", &text);
+    sandbox.run(&["validate", "-evaluate-datasources", "t.pkr.hcl"]).expect(0);
+    let args = ["validate", "-evaluate-datasources", "-use-sequential-evaluation", "t.pkr.hcl"];
+    sandbox.run(&args).expect(1).says("Unsupported attribute");
 }
 
 #[test]

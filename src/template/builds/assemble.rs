@@ -115,7 +115,14 @@ fn declared<'a>(
 fn unknown_kind(role: Role, word: &str, kind: &str, context: &Context<'_>) -> Diagnostic {
     let names = context.kinds.names(role);
     let shown = if role == Role::Source { kind.to_owned() } else { format!("\"{kind}\"") };
-    let detail = format!("Kiln has no {word} of this type. It has: {}.", names.join(", "));
+    let mut detail = format!("Kiln has no {word} of this type. It has: {}.", names.join(", "));
+    if let Some(requirement) = context.requirements.iter().find(|requirement| requirement.provides(kind)) {
+        let source = &requirement.source;
+        let plugin = format!(
+            "\n\nThe template requires the plugin {source} for it. Kiln's plugins are built in, and it runs no others."
+        );
+        detail.push_str(&plugin);
+    }
     Diagnostic::error(format!("Unknown {word} type {shown}"), detail).hint(did_you_mean(kind, names))
 }
 

@@ -10,6 +10,7 @@ mod uses;
 use std::sync::Arc;
 
 use super::kinds::Kinds;
+use super::plugins::Requirement;
 use super::schema::{BlockKind, Schema};
 use super::sources::SourceBlocks;
 use super::world::{Health, Names, World};
@@ -22,7 +23,7 @@ use post_processor::PostProcessor;
 use provisioner::Provisioner;
 use uses::Use;
 
-pub(super) use assemble::{Needs, assemble};
+pub(super) use assemble::{Assembled, Needs, assemble};
 
 const SCHEMA: Schema = Schema {
     attributes: &["name", "description", "sources"],
@@ -45,6 +46,8 @@ pub(super) struct Context<'a> {
     pub world: &'a World,
     pub sources: &'a SourceBlocks,
     pub kinds: &'a dyn Kinds,
+    /// The plugins that the template asks for.
+    pub requirements: &'a [Requirement],
 }
 
 /// A build block.
