@@ -42,7 +42,11 @@ fn a_pipe_gets_the_last_answer() {
 #[test]
 fn a_pipe_gets_all_errors() {
     let ran = piped(&[], "nope\n1 +\n\"fine\"\n").expect(1).says("There is no variable named \"nope\"");
-    assert!(ran.stdout.contains("Missing expression") && ran.stdout.ends_with("\nfine\n"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("on <console-input> line 1, column 4") && ran.stdout.ends_with("\nfine\n"),
+        "{}",
+        ran.stdout
+    );
     piped(&["nope.pkr.hcl"], "1").expect(1).says("no such file");
     piped(&["-var", "undeclared=1", "t.pkr.hcl"], "1").expect(1).says("Undefined -var variable");
 }

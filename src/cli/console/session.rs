@@ -57,7 +57,7 @@ impl Session {
     pub fn members(&self, path: &[&str]) -> Vec<String> {
         let Some((root, rest)) = path.split_first() else {
             let own = self.names.keys().cloned();
-            let functions = names().into_iter().filter(|name| *name != "env").map(|name| format!("{name}("));
+            let functions = names().filter(|name| *name != "env").map(|name| format!("{name}("));
             return own.chain(functions).chain(["help", "variables", "exit"].map(str::to_owned)).collect();
         };
         let first = self.names.get(*root);

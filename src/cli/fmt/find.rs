@@ -36,11 +36,7 @@ fn visit(directory: &Path, deep: bool, found: &mut Found) {
     for name in names.iter().filter(|name| !is_hidden(name)) {
         let path = clean(&directory.join(name));
         match std::fs::symlink_metadata(&path) {
-            Ok(meta) if meta.is_dir() => {
-                if deep {
-                    visit(&path, deep, found);
-                }
-            }
+            Ok(meta) if meta.is_dir() && deep => visit(&path, deep, found),
             _ if is_template(&name.to_string_lossy()) && !path.is_dir() => found.files.push(path),
             _ => {}
         }
