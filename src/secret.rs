@@ -1,5 +1,6 @@
 //! Values that must never be shown, and the registry by which reporters mask them wherever they turn up.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
@@ -36,7 +37,14 @@ impl<T> fmt::Display for Secret<T> {
 
 /// The texts to mask in output. Clones share one registry.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<RwLock<Vec<String>>>);
+pub struct Secrets(Arc<RwLock<Registry>>);
+
+/// The texts in the order in which they came, each once.
+#[derive(Default)]
+struct Registry {
+    texts: Vec<String>,
+    known: HashSet<String>,
+}
 
 impl Secrets {
     /// Registers a text. Empty texts are ignored: masking them would mangle everything.
@@ -44,15 +52,15 @@ impl Secrets {
         if text.is_empty() {
             return;
         }
-        let mut texts = self.0.write().unwrap_or_else(|e| e.into_inner());
-        if !texts.iter().any(|known| known == text) {
-            texts.push(text.to_owned());
+        let mut registry = self.0.write().unwrap_or_else(|e| e.into_inner());
+        if registry.known.insert(text.to_owned()) {
+            registry.texts.push(text.to_owned());
         }
     }
 
     /// All registered texts, in the order of registration.
     pub fn texts(&self) -> Vec<String> {
-        self.0.read().unwrap_or_else(|e| e.into_inner()).clone()
+        self.0.read().unwrap_or_else(|e| e.into_inner()).texts.clone()
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::flags::ConfigType;
+use super::whole_file;
 use crate::template::{File, FileKind};
 
 /// What a template argument stands for.
@@ -136,7 +137,7 @@ fn joined(directory: &str, name: &str) -> String {
 }
 
 fn read_file(path: &str, kind: FileKind) -> Result<File, Missing> {
-    let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    let text = whole_file::read(Path::new(path)).map_err(|error| unreadable(path, &error))?;
     Ok(File { name: path.to_owned(), text, kind })
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use super::whole_file;
 use crate::aws::Aws;
 use crate::aws::access::{Access, LocalEndpoint};
 use crate::aws::secret::{self, Version};
@@ -44,7 +45,7 @@ impl Host for ThisMachine {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        whole_file::read(path)
     }
 
     fn kind(&self, path: &Path) -> io::Result<PathKind> {

@@ -22,6 +22,7 @@ mod settings;
 mod terminal;
 mod validate;
 mod version;
+mod whole_file;
 
 use std::process::ExitCode;
 

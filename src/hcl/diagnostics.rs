@@ -8,6 +8,8 @@ use unicode_width::UnicodeWidthStr;
 
 /// Longer details are broken into lines of at most this many columns.
 const WIDTH: usize = 80;
+/// The most bytes of a character: two edits change the length of a word by at most twice this.
+const MAX_UTF8: usize = 4;
 /// A source line longer than this is cut around the fault.
 const MAX_SNIPPET: usize = 160;
 
@@ -94,7 +96,7 @@ impl Span {
 }
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// The text cannot be used.
     Error,
@@ -113,7 +115,7 @@ pub enum Quote {
 }
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
@@ -386,7 +388,9 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
 
 /// The candidate nearest to the word, at most two edits away.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = candidates.into_iter().map(|candidate| (distance(word, candidate), candidate));
+    // A name that is much longer or shorter needs no closer look; a template can have thousands.
+    let likely = candidates.into_iter().filter(|candidate| candidate.len().abs_diff(word.len()) <= 2 * MAX_UTF8);
+    let near = likely.map(|candidate| (distance(word, candidate), candidate));
     near.filter(|(distance, _)| *distance < 3 && *distance < word.chars().count()).min().map(|(_, candidate)| candidate)
 }
 

@@ -83,7 +83,15 @@ pub(super) fn expand(block: &Block, scope: &Scope<'_>, diagnostics: &mut Diagnos
             return Vec::new();
         }
     };
-    entries.into_iter().filter_map(|(key, value)| dynamic.one(key, value, scope, diagnostics)).collect()
+    let mut expanded = Vec::new();
+    for (key, value) in entries {
+        if let Err(diagnostic) = scope.work().block(&dynamic.for_each.expr.span) {
+            diagnostics.push(diagnostic);
+            break;
+        }
+        expanded.extend(dynamic.one(key, value, scope, diagnostics));
+    }
+    expanded
 }
 
 impl<'b> Dynamic<'b> {

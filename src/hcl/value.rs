@@ -1,5 +1,7 @@
 //! The values of the language: data of some type, perhaps unknown yet, perhaps marked as sensitive.
 
+mod elements;
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,6 +11,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::number::Number;
 use super::types::Type;
+use elements::Facts;
+pub use elements::{Mapping, NODE, Sequence};
 
 /// A value: its data and whether it must not be shown.
 ///
@@ -34,15 +38,15 @@ pub enum Data {
     /// Text in normal form NFC.
     String(Arc<str>),
     /// Elements of one type.
-    List(Type, Arc<Vec<Value>>),
+    List(Type, Arc<Sequence>),
     /// Distinct elements of one type, in set order.
-    Set(Type, Arc<Vec<Value>>),
+    Set(Type, Arc<Sequence>),
     /// Elements of one type by name.
-    Map(Type, Arc<BTreeMap<String, Value>>),
+    Map(Type, Arc<Mapping>),
     /// Elements each of its own type.
-    Tuple(Arc<Vec<Value>>),
+    Tuple(Arc<Sequence>),
     /// Attributes each of its own type.
-    Object(Arc<BTreeMap<String, Value>>),
+    Object(Arc<Mapping>),
 }
 
 /// Two values are equal when their data are; marks do not count. The language's `==` is [`Value::equals`].
@@ -89,7 +93,7 @@ impl Value {
 
     /// A list; the elements must already be of the type (see [`super::convert::list_of`] for others).
     pub fn list(element: Type, values: Vec<Value>) -> Self {
-        Data::List(element, Arc::new(values)).into()
+        Data::List(element, Arc::new(values.into())).into()
     }
 
     /// A set, sorted and without duplicates; the elements must already be of the type.
@@ -100,22 +104,22 @@ impl Value {
             right.sensitive |= same && left.sensitive;
             same
         });
-        Data::Set(element, Arc::new(values)).into()
+        Data::Set(element, Arc::new(values.into())).into()
     }
 
     /// A map; the elements must already be of the type.
     pub fn map(element: Type, values: BTreeMap<String, Value>) -> Self {
-        Data::Map(element, Arc::new(values)).into()
+        Data::Map(element, Arc::new(values.into())).into()
     }
 
     /// A tuple.
     pub fn tuple(values: Vec<Value>) -> Self {
-        Data::Tuple(Arc::new(values)).into()
+        Data::Tuple(Arc::new(values.into())).into()
     }
 
     /// An object.
     pub fn object(attributes: BTreeMap<String, Value>) -> Self {
-        Data::Object(Arc::new(attributes)).into()
+        Data::Object(Arc::new(attributes.into())).into()
     }
 
     /// A list of strings.
@@ -147,7 +151,7 @@ impl Value {
 
     /// Whether the value or anything in it is marked.
     pub fn has_sensitive(&self) -> bool {
-        self.sensitive || self.children().any(Value::has_sensitive)
+        self.sensitive || self.facts().is_some_and(|facts| facts.sensitive)
     }
 
     /// The value without marks at any depth.
@@ -156,9 +160,10 @@ impl Value {
         if !self.has_sensitive() {
             return self.clone();
         }
-        let list = |values: &Vec<Value>| Arc::new(values.iter().map(Value::without_marks).collect::<Vec<_>>());
+        let list = |values: &[Value]| Arc::new(Sequence::from_iter(values.iter().map(Value::without_marks)));
         let map = |values: &BTreeMap<String, Value>| {
-            Arc::new(values.iter().map(|(key, value)| (key.clone(), value.without_marks())).collect::<BTreeMap<_, _>>())
+            let values = values.iter().map(|(key, value)| (key.clone(), value.without_marks()));
+            Arc::new(Mapping::from_iter(values))
         };
         match &self.data {
             Data::List(ty, values) => Data::List(ty.clone(), list(values)).into(),
@@ -225,7 +230,31 @@ impl Value {
 
     /// Whether nothing in the value is unknown.
     pub fn is_wholly_known(&self) -> bool {
-        !self.is_unknown() && self.children().all(Value::is_wholly_known)
+        !self.is_unknown() && self.facts().is_none_or(|facts| !facts.unknown)
+    }
+
+    /// About how many bytes the value takes when it is written out. What a collection shares with others counts every
+    /// time, since whoever walks through the value meets it every time.
+    pub fn weight(&self) -> usize {
+        match (&self.data, self.facts()) {
+            (_, Some(facts)) => facts.weight,
+            (Data::String(text), None) => text.len() + NODE,
+            _ => NODE,
+        }
+    }
+
+    /// How many collections lie in one another; zero for what is no collection.
+    pub fn depth(&self) -> usize {
+        self.facts().map_or(0, |facts| facts.depth)
+    }
+
+    /// What is known of all that is in a collection.
+    fn facts(&self) -> Option<Facts> {
+        match &self.data {
+            Data::List(_, values) | Data::Set(_, values) | Data::Tuple(values) => Some(values.facts()),
+            Data::Map(_, values) | Data::Object(values) => Some(values.facts()),
+            _ => None,
+        }
     }
 
     /// The text of a string.
@@ -246,7 +275,7 @@ impl Value {
     /// The elements of a list, set or tuple.
     pub fn as_sequence(&self) -> Option<&[Value]> {
         match &self.data {
-            Data::List(_, values) | Data::Set(_, values) | Data::Tuple(values) => Some(values),
+            Data::List(_, values) | Data::Set(_, values) | Data::Tuple(values) => Some(values.as_slice()),
             _ => None,
         }
     }

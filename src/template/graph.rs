@@ -10,6 +10,9 @@ use crate::hcl::references::{Traversal, references, references_in};
 
 const SUMMARY: &str = "failed to prepare execution graph";
 
+/// Missing names for which a similar one is looked for.
+const MAX_HINTS: usize = 200;
+
 /// A local or a data source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Node {
@@ -105,17 +108,21 @@ impl Graph {
     }
 
     fn missing(&self) -> Diagnostics {
-        let mut diagnostics = Diagnostics::new();
-        for (node, targets) in &self.edges {
-            for (target, span) in targets.iter().filter(|(target, _)| !self.edges.contains_key(target)) {
-                let detail = format!("{node} depends on {target}, which is missing in template.");
-                let names: Vec<String> = self.edges.keys().map(ToString::to_string).collect();
-                let hint = nearest(&target.to_string(), names.iter().map(String::as_str));
-                let hint = hint.map(|name| format!("did you mean {name}?"));
-                diagnostics.push(Diagnostic::error(SUMMARY, detail).at(span).hint(hint));
-            }
+        let wanted = self.edges.iter().flat_map(|(node, targets)| targets.iter().map(move |edge| (node, edge)));
+        let missing: Vec<_> = wanted.filter(|(_, (target, _))| !self.edges.contains_key(target)).collect();
+        if missing.is_empty() {
+            return Diagnostics::new();
         }
-        diagnostics
+        let names: Vec<String> = self.edges.keys().map(ToString::to_string).collect();
+        let described = missing.iter().enumerate().map(|(at, (node, (target, span)))| {
+            let detail = format!("{node} depends on {target}, which is missing in template.");
+            // Looking for names that are like a wrong one takes time.
+            let hint =
+                (at < MAX_HINTS).then(|| nearest(&target.to_string(), names.iter().map(String::as_str))).flatten();
+            let hint = hint.map(|name| format!("did you mean {name}?"));
+            Diagnostic::error(SUMMARY, detail).at(span).hint(hint)
+        });
+        described.collect()
     }
 
     /// The cycles among nodes that can't be ordered. From each one way is followed to the fault that explains it: a
@@ -125,15 +132,17 @@ impl Graph {
         let mut explained: BTreeSet<&Node> = BTreeSet::new();
         for start in stuck {
             let mut path: Vec<&Node> = Vec::new();
+            let mut places: BTreeMap<&Node, usize> = BTreeMap::new();
             let mut next = Some(*start);
             while let Some(node) = next.filter(|node| explained.insert(node)) {
+                places.insert(node, path.len());
                 path.push(node);
                 let step = self.edges.get(node).into_iter().flatten().find(|(target, _)| stuck.contains(target));
                 next = step.map(|(target, _)| target);
                 if let Some((target, span)) = step
-                    && let Some(at) = path.iter().position(|earlier| *earlier == target)
+                    && let Some(at) = places.get(target)
                 {
-                    diagnostics.push(cycle(&path[at..]).at(span));
+                    diagnostics.push(cycle(&path[*at..]).at(span));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Reading a template, step by step: whoever drives it runs the data sources in between.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::builds::{self, Context};
@@ -21,8 +21,12 @@ use crate::hcl::body::{EvaluatedBody, evaluate_body};
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Severity, Sources, Span, did_you_mean};
 use crate::hcl::eval::evaluate;
 use crate::hcl::types::Type;
-use crate::hcl::value::Value;
+use crate::hcl::value::{Mapping, Value};
 use crate::plan::{BuildPlan, Overview, Plan};
+
+/// More diagnostics are not shown. A slip in a generated template is in every line of it, and looking for names that
+/// are like a wrong one takes time.
+const MAX_DIAGNOSTICS: usize = 200;
 
 /// A data source to run, or to skip: then its answer is an unknown value of its output type.
 #[derive(Clone, Debug)]
@@ -167,7 +171,7 @@ impl Loading {
         if self.inputs.mode == Mode::Full {
             variables::check(&self.variables, &self.world.host, &mut self.diagnostics);
         }
-        self.world.variables = Arc::new(variables::values(&self.variables));
+        self.world.variables = Arc::new(variables::values(&self.variables).into());
         self.graph = Graph::new(&self.locals, &self.data);
         if self.inputs.order == Order::DataFirst {
             self.graph = std::mem::take(&mut self.graph).data_first();
@@ -180,7 +184,8 @@ impl Loading {
         if self.world.health == Health::Damaged && self.inputs.mode == Mode::Overview {
             return;
         }
-        let orphans = self.graph.nodes().filter(|node| !order.contains(node)).cloned();
+        let ordered: BTreeSet<&Node> = order.iter().collect();
+        let orphans = self.graph.nodes().filter(|node| !ordered.contains(node)).cloned();
         orphans.collect::<Vec<_>>().iter().for_each(|node| self.set_unknown(node, Type::Dynamic));
         self.left = order.into();
     }
@@ -192,6 +197,10 @@ impl Loading {
             self.set_unknown(&Node::Data(kind, name), output);
         }
         while let Some(node) = self.left.pop_front() {
+            if self.diagnostics.len() > MAX_DIAGNOSTICS {
+                self.set_unknown(&node, Type::Dynamic);
+                continue;
+            }
             match node {
                 Node::Local(name) => self.evaluate_local(&name),
                 Node::Data(kind, name) => {
@@ -210,7 +219,7 @@ impl Loading {
     pub fn supply(&mut self, answer: Result<Value, Diagnostics>) {
         let Some((kind, name)) = self.asked.take() else { return };
         match answer {
-            Ok(value) => _ = self.world.data.entry(kind).or_default().insert(name, value),
+            Ok(value) => self.world.set_data(&kind, name, value),
             Err(problems) => {
                 self.diagnostics.extend(problems);
                 self.failed(&Node::Data(kind, name));
@@ -220,8 +229,9 @@ impl Loading {
 
     fn evaluate_local(&mut self, name: &str) {
         let Some(local) = self.locals.get(name) else { return };
-        let scope = self.world.scope(self.world.outer_names());
-        match keep(evaluate(&local.expr, &scope), &mut self.diagnostics) {
+        // The scope is gone before the value comes in: while it shares the locals, adding one would copy all.
+        let value = evaluate(&local.expr, &self.world.scope(self.world.outer_names()));
+        match keep(value, &mut self.diagnostics) {
             Some(value) => {
                 let value = if local.sensitive { value.sensitive() } else { value };
                 Arc::make_mut(&mut self.world.locals).insert(name.to_owned(), value);
@@ -266,11 +276,8 @@ impl Loading {
 
     fn set_unknown(&mut self, node: &Node, ty: Type) {
         match node {
-            Node::Local(name) => _ = Arc::make_mut(&mut self.world.locals).insert(name.clone(), Value::unknown(ty)),
-            Node::Data(kind, name) => {
-                let names = self.world.data.entry(kind.clone()).or_default();
-                names.insert(name.clone(), Value::unknown(ty));
-            }
+            Node::Local(name) => Arc::make_mut(&mut self.world.locals).insert(name.clone(), Value::unknown(ty)),
+            Node::Data(kind, name) => self.world.set_data(kind, name.clone(), Value::unknown(ty)),
         }
     }
 
@@ -314,8 +321,8 @@ impl Loading {
             self.diagnostics.push(Diagnostic::error("Missing build block", detail));
         }
         let overview = Overview {
-            variables: (*self.world.variables).clone().into_iter().collect(),
-            locals: (*self.world.locals).clone().into_iter().collect(),
+            variables: listed(&self.world.variables),
+            locals: listed(&self.world.locals),
             builds: read.iter().map(builds::BuildBlock::overview).collect(),
         };
         let assembled = builds::assemble(&read, &context, &selection, &mut self.diagnostics);
@@ -357,14 +364,14 @@ impl Loading {
         let variables = self.variables.values().filter(|variable| variable.sensitive).map(variables::Variable::value);
         let locals = self.locals.iter().filter(|(_, local)| local.sensitive);
         let locals = locals.filter_map(|(name, _)| self.world.locals.get(name).cloned());
-        let mut texts: Vec<String> = Vec::new();
-        for text in variables.chain(locals).flat_map(|value| secret_texts(&value).collect::<Vec<_>>()) {
-            if !texts.contains(&text) {
-                texts.push(text);
-            }
-        }
-        texts
+        let mut seen = BTreeSet::new();
+        let texts = variables.chain(locals).flat_map(|value| secret_texts(&value).collect::<Vec<_>>());
+        texts.filter(|text| seen.insert(text.clone())).collect()
     }
+}
+
+fn listed(values: &Mapping) -> Vec<(String, Value)> {
+    values.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// `console` knows no `data`.
@@ -373,14 +380,15 @@ fn without_data(mut names: Names) -> Names {
     names
 }
 
-/// Each diagnostic once, errors before warnings.
+/// Each diagnostic once, errors before warnings, and no more than somebody reads.
 fn tidy(diagnostics: Diagnostics) -> Diagnostics {
-    let mut list: Vec<Diagnostic> = Vec::new();
-    for diagnostic in diagnostics {
-        if !list.contains(&diagnostic) {
-            list.push(diagnostic);
-        }
-    }
+    let mut seen = HashSet::new();
+    let mut list: Vec<Diagnostic> = diagnostics.into_iter().filter(|found| seen.insert(found.clone())).collect();
     list.sort_by_key(|diagnostic| diagnostic.severity == Severity::Warning);
+    let more = list.len().saturating_sub(MAX_DIAGNOSTICS);
+    if more > 0 {
+        list.truncate(MAX_DIAGNOSTICS);
+        list.push(Diagnostic::warning(format!("{more} more problems are not shown"), ""));
+    }
     list.into_iter().collect()
 }

@@ -8,10 +8,10 @@ use std::{io, iter};
 use crate::hcl::ast::Expr;
 use crate::hcl::convert::convert;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::hcl::eval::{Scope, evaluate};
+use crate::hcl::eval::{Scope, Work, evaluate};
 use crate::hcl::functions::{Allowed, Host, HttpGet, PathKind};
 use crate::hcl::types::Type;
-use crate::hcl::value::{Data, Value};
+use crate::hcl::value::{Data, Mapping, Value};
 
 /// The functions of all expressions but variable defaults: `env` is only for those.
 pub(super) static ALL_BUT_ENV: LazyLock<Allowed> = LazyLock::new(|| Allowed::Except(vec!["env"]));
@@ -32,14 +32,16 @@ pub(super) enum Health {
 pub(super) struct World {
     pub host: Arc<dyn Host>,
     /// Shared with every scope that is made, so that a thousand locals are not copied for each of a thousand.
-    pub variables: Arc<Names>,
+    pub variables: Arc<Mapping>,
     /// Likewise.
-    pub locals: Arc<Names>,
-    /// By type, then by name.
-    pub data: BTreeMap<String, Names>,
+    pub locals: Arc<Mapping>,
+    /// By type, then by name; likewise.
+    data: BTreeMap<String, Arc<Mapping>>,
     pub path: Value,
     pub packer: Value,
     pub health: Health,
+    /// What evaluating the template has cost so far.
+    work: Work,
 }
 
 impl World {
@@ -63,12 +65,19 @@ impl World {
             path,
             packer,
             health: Health::Sound,
+            work: Work::default(),
         }
+    }
+
+    /// Sets `data.TYPE.NAME`.
+    pub fn set_data(&mut self, kind: &str, name: String, value: Value) {
+        Arc::make_mut(self.data.entry(kind.to_owned()).or_default()).insert(name, value);
     }
 
     /// The names for everything but `source` and `build`.
     pub fn names(&self) -> Names {
-        let data = self.data.iter().map(|(kind, names)| (kind.clone(), Value::object(names.clone()))).collect();
+        let data =
+            self.data.iter().map(|(kind, names)| (kind.clone(), Data::Object(Arc::clone(names)).into())).collect();
         [
             ("var".into(), Data::Object(Arc::clone(&self.variables)).into()),
             ("local".into(), Data::Object(Arc::clone(&self.locals)).into()),
@@ -97,7 +106,7 @@ impl World {
 
     /// A scope with these names.
     pub fn scope(&self, names: Names) -> Scope<'_> {
-        Scope::new(self.host.as_ref(), names).with_functions(&ALL_BUT_ENV)
+        Scope::new(self.host.as_ref(), names).with_functions(&ALL_BUT_ENV).with_work(self.work.clone())
     }
 
     /// A value that must be known now, of a type; none if it is null or cannot be had. Faults are reported, but not

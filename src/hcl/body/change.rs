@@ -1,7 +1,6 @@
 //! Changing evaluated bodies: taking options out, overriding them, rewriting their strings.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::{EvaluatedAttribute, EvaluatedBlock, EvaluatedBody};
 use crate::hcl::diagnostics::Span;
@@ -80,7 +79,7 @@ fn rewritten<E>(name: &str, value: &Value, rewrite: Rewrite<'_, E>) -> Result<Va
 
 fn rewritten_mapping<E>(
     name: &str,
-    values: &Arc<BTreeMap<String, Value>>,
+    values: &BTreeMap<String, Value>,
     rewrite: Rewrite<'_, E>,
 ) -> Result<BTreeMap<String, Value>, E> {
     values.iter().map(|(key, value)| Ok((key.clone(), rewritten(name, value, rewrite)?))).collect()

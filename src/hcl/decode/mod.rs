@@ -21,7 +21,7 @@ use node::{DecodeError, Node};
 use shape::Shape;
 
 /// Decodes a body. Unknown values become placeholders: the string `<unknown>`, 0, false, or nothing.
-pub fn decode<T: DeserializeOwned + JsonSchema>(body: &EvaluatedBody) -> Result<T, Diagnostics> {
+pub fn decode<T: DeserializeOwned + JsonSchema + 'static>(body: &EvaluatedBody) -> Result<T, Diagnostics> {
     let mut diagnostics = Diagnostics::new();
     let shape = Shape::of::<T>();
     let mut node = body::node(body, &shape, &mut diagnostics);
@@ -44,8 +44,8 @@ pub fn decode<T: DeserializeOwned + JsonSchema>(body: &EvaluatedBody) -> Result<
 }
 
 /// The names of the options of a struct.
-pub fn fields<T: JsonSchema>() -> Vec<String> {
-    match Shape::of::<T>() {
+pub fn fields<T: JsonSchema + 'static>() -> Vec<String> {
+    match &*Shape::of::<T>() {
         Shape::Object(fields) => fields.names().map(str::to_owned).collect(),
         _ => Vec::new(),
     }

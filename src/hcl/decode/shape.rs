@@ -1,5 +1,9 @@
 //! What a struct wants, read from its JSON schema.
 
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value as Json};
 
@@ -71,11 +75,16 @@ impl Fields {
 }
 
 impl Shape {
-    /// The shape of a type.
-    pub(super) fn of<T: JsonSchema>() -> Self {
-        let schema = SchemaGenerator::default().into_root_schema_for::<T>();
-        let root = schema.as_value();
-        Self::read(root, root, MAX_DEPTH)
+    /// The shape of a type. It is read once: a template can have a thousand bodies of the same type.
+    pub(super) fn of<T: JsonSchema + 'static>() -> Arc<Self> {
+        static KNOWN: LazyLock<Mutex<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(Mutex::default);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let shape = known.entry(TypeId::of::<T>()).or_insert_with(|| {
+            let schema = SchemaGenerator::default().into_root_schema_for::<T>();
+            let root = schema.as_value();
+            Arc::new(Self::read(root, root, MAX_DEPTH))
+        });
+        Arc::clone(shape)
     }
 
     /// The language's type for values of this shape.

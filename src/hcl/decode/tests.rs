@@ -63,7 +63,7 @@ struct Flat {
     flat_port: Option<u16>,
 }
 
-fn decoded_as<T: DeserializeOwned + JsonSchema>(text: &str) -> Result<T, Vec<String>> {
+fn decoded_as<T: DeserializeOwned + JsonSchema + 'static>(text: &str) -> Result<T, Vec<String>> {
     let mut sources = Sources::default();
     let file = sources.add("t", text);
     let body = parse_body(file, text).0.unwrap();

@@ -18,11 +18,12 @@ impl Evaluator {
         match value.data() {
             Data::Object(attributes) => match value.get(name) {
                 Some(found) => Ok(found),
-                None => self.no_attribute(member, attributes.keys().map(String::as_str)),
+                None => self.no_attribute(member, attributes.len(), attributes.keys().map(String::as_str)),
             },
             Data::Map(_, elements) => match value.get(name) {
                 Some(found) => Ok(found),
                 None => {
+                    self.compare(elements.len(), &member.span)?;
                     let detail = format!("This map does not have an element with the key \"{name}\".");
                     let hint = did_you_mean(name, elements.keys().map(String::as_str));
                     self.fail_with(Diagnostic::error("Missing map element", detail).at(&member.span).hint(hint))
@@ -52,7 +53,8 @@ impl Evaluator {
         }
     }
 
-    fn no_attribute<'n>(&mut self, member: &Member, names: impl Iterator<Item = &'n str>) -> Evaluated {
+    fn no_attribute<'n>(&mut self, member: &Member, count: usize, names: impl Iterator<Item = &'n str>) -> Evaluated {
+        self.compare(count, &member.span)?;
         let detail = format!("This object does not have an attribute named \"{}\".", member.name);
         let hint = did_you_mean(&member.name, names);
         self.fail_with(Diagnostic::error("Unsupported attribute", detail).at(&member.span).hint(hint))
@@ -66,7 +68,7 @@ impl Evaluator {
                 Some(attribute) => Ok(attribute.ty.clone()),
                 None => {
                     let names = object.attributes.keys().map(String::as_str);
-                    self.no_attribute(member, names).map(|_| Type::Dynamic)
+                    self.no_attribute(member, object.attributes.len(), names).map(|_| Type::Dynamic)
                 }
             },
             _ => self.fail(&member.span, "Unsupported attribute", "This value does not have any attributes."),
@@ -131,6 +133,7 @@ impl Evaluator {
         if let Some(element) = value.get(name) {
             return Ok(element);
         }
+        self.compare(value.len().unwrap_or_default(), span)?;
         let names = value.as_mapping().into_iter().flat_map(BTreeMap::keys).map(String::as_str);
         let hint = did_you_mean(name, names);
         let detail = match value.data() {
@@ -153,9 +156,13 @@ impl Evaluator {
             None => vec![value.clone()],
         };
         let mut results = Vec::with_capacity(elements.len());
+        let mut weight = 0_usize;
         for element in elements {
             let scope = scope.child([(SPLAT_ELEMENT.to_owned(), element)].into());
-            results.push(self.eval(each, &scope)?);
+            let result = self.eval(each, &scope)?;
+            weight = weight.saturating_add(result.weight());
+            self.fits(weight, &each.span)?;
+            results.push(result);
         }
         let result = match value.data() {
             Data::List(..) | Data::Set(..) => list_of(results.clone()).unwrap_or_else(|| Value::tuple(results)),

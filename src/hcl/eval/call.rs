@@ -96,7 +96,7 @@ impl Evaluator {
         let result = if unknown {
             Value::unknown((function.returns)())
         } else {
-            let call_context = functions::Call { host: scope.host(), allowed: scope.allowed() };
+            let call_context = functions::Call { host: scope.host(), allowed: scope.allowed(), work: scope.work() };
             match (function.run)(&call_context, &values) {
                 Ok(value) => value,
                 Err(error) => return self.function_failed(function, &error, &arguments, span),
@@ -236,7 +236,7 @@ pub fn render_template(
 ) -> Result<Value, RenderError> {
     let mut sources = Sources::default();
     let file = sources.add(name, text);
-    let scope = Scope::new(call.host, variables).with_functions(allowed);
+    let scope = Scope::new(call.host, variables).with_functions(allowed).with_work(call.work.clone());
     parse_template(file, text).and_then(|expr| evaluate(&expr, &scope)).map_err(|diagnostics| {
         let lines: Vec<String> = diagnostics.iter().map(|diagnostic| render_line(diagnostic, &sources)).collect();
         RenderError(lines.join("\n"))

@@ -68,7 +68,7 @@ impl Evaluator {
         }
     }
 
-    pub(super) fn for_expr(&mut self, parts: &For, scope: &Scope<'_>) -> Evaluated {
+    pub(super) fn for_expr(&mut self, parts: &For, span: &Span, scope: &Scope<'_>) -> Evaluated {
         let collection = self.eval(&parts.collection, scope)?;
         let Some(entries) = self.iterate(&collection, &parts.collection.span)? else {
             return Ok(Value::unknown(Type::Dynamic).sensitive_like([&collection]));
@@ -77,6 +77,7 @@ impl Evaluator {
         for (key, element) in entries {
             let scope = scope.child(names(parts.key_name.as_deref(), &parts.value_name, key, element));
             self.for_element(parts, &scope, &mut results)?;
+            self.fits(results.weight, span)?;
         }
         if results.unknown {
             return Ok(Value::unknown(Type::Dynamic).sensitive_like([&collection]));
@@ -108,12 +109,15 @@ impl Evaluator {
             }
         }
         let Some(key_expr) = &parts.key else {
-            results.values.push(self.eval(&parts.value, scope)?);
+            let value = self.eval(&parts.value, scope)?;
+            results.weight = results.weight.saturating_add(value.weight());
+            results.values.push(value);
             return Ok(());
         };
         let key = self.for_key(key_expr, scope)?;
         let value = self.eval(&parts.value, scope)?;
         results.sensitive |= key.is_sensitive();
+        results.weight = results.weight.saturating_add(key.weight()).saturating_add(value.weight());
         let Some(name) = key.as_str() else {
             results.unknown = true;
             return Ok(());
@@ -157,6 +161,8 @@ impl Evaluator {
 #[derive(Default)]
 struct Results {
     values: Vec<Value>,
+    /// The weight of all values.
+    weight: usize,
     keyed: BTreeMap<String, Vec<Value>>,
     unknown: bool,
     sensitive: bool,

@@ -10,6 +10,7 @@ mod nowhere;
 mod operators;
 mod scope;
 mod template;
+mod work;
 
 use super::ast::{Conditional, Expr, ExprKind};
 use super::convert::{ConvertError, convert};
@@ -19,10 +20,11 @@ use super::value::Value;
 
 pub use call::{RenderError, render_template};
 pub use scope::{Scope, Variables};
+pub use work::Work;
 
 /// The value of an expression.
 pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Value, Diagnostics> {
-    let mut evaluator = Evaluator::default();
+    let mut evaluator = Evaluator::new(scope.work().clone());
     evaluator.eval(expr, scope).map_err(|Failed| evaluator.diagnostics)
 }
 
@@ -38,14 +40,18 @@ pub fn evaluate_as(expr: &Expr, ty: &Type, scope: &Scope<'_>) -> Result<Value, D
 struct Failed;
 
 /// Collects the faults of one expression.
-#[derive(Default)]
 struct Evaluator {
     diagnostics: Diagnostics,
+    work: Work,
 }
 
 type Evaluated<T = Value> = Result<T, Failed>;
 
 impl Evaluator {
+    fn new(work: Work) -> Self {
+        Self { diagnostics: Diagnostics::new(), work }
+    }
+
     fn fail<T>(&mut self, span: &Span, summary: &str, detail: impl Into<String>) -> Evaluated<T> {
         self.fail_with(Diagnostic::error(summary, detail).at(span))
     }
@@ -56,16 +62,26 @@ impl Evaluator {
     }
 
     fn eval(&mut self, expr: &Expr, scope: &Scope<'_>) -> Evaluated {
+        self.step(&expr.span)?;
         match &expr.kind {
             ExprKind::Literal(value) => Ok(value.clone()),
-            ExprKind::Template(parts) => self.template(parts, scope),
-            ExprKind::Tuple(items) => self.all(items, scope).map(Value::tuple),
-            ExprKind::Object(items) => self.object(items, scope),
+            ExprKind::Template(parts) => self.template(parts, &expr.span, scope),
+            ExprKind::Tuple(items) => {
+                let values = self.all(items, scope)?;
+                self.made(Value::tuple(values), &expr.span)
+            }
+            ExprKind::Object(items) => {
+                let value = self.object(items, scope)?;
+                self.made(value, &expr.span)
+            }
             ExprKind::Parenthesis(inner) => self.eval(inner, scope),
             ExprKind::Variable(name) => self.variable(name, &expr.span, scope),
             ExprKind::SplatElement => self.variable(scope::SPLAT_ELEMENT, &expr.span, scope),
             ExprKind::Conditional(conditional) => self.conditional(conditional, &expr.span, scope),
-            ExprKind::Call(call) => self.call(call, &expr.span, scope),
+            ExprKind::Call(call) => {
+                let value = self.call(call, &expr.span, scope)?;
+                self.made(value, &expr.span)
+            }
             ExprKind::Attribute(inner, member) => {
                 let value = self.eval(inner, scope)?;
                 self.attribute(&value, member)
@@ -80,7 +96,10 @@ impl Evaluator {
             }
             ExprKind::Unary(operator, operand) => self.unary(*operator, operand, scope),
             ExprKind::Binary(left, operator, right) => self.binary(left, *operator, right, &expr.span, scope),
-            ExprKind::For(parts) => self.for_expr(parts, scope),
+            ExprKind::For(parts) => {
+                let value = self.for_expr(parts, &expr.span, scope)?;
+                self.made(value, &expr.span)
+            }
         }
     }
 
@@ -97,7 +116,7 @@ impl Evaluator {
 
     /// Evaluates without keeping the faults.
     fn quietly<T>(&mut self, run: impl FnOnce(&mut Self) -> Evaluated<T>) -> Result<T, Diagnostics> {
-        let mut inner = Self::default();
+        let mut inner = Self::new(self.work.clone());
         run(&mut inner).map_err(|Failed| inner.diagnostics)
     }
 
@@ -108,7 +127,9 @@ impl Evaluator {
         if scope.variables() == Variables::Refused {
             return self.fail(span, "Variables not allowed", "Variables may not be used here.");
         }
-        let hint = did_you_mean(name, scope.names());
+        let names = scope.names();
+        self.compare(names.len(), span)?;
+        let hint = did_you_mean(name, names);
         self.fail_with(
             Diagnostic::error("Unknown variable", format!("There is no variable named \"{name}\"."))
                 .at(span)

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use super::super::functions::{Allowed, Host};
 use super::super::value::Value;
 use super::nowhere::Nowhere;
+use super::work::Work;
 
 /// The element that the rest of a splat is applied to; no identifier, so it hides nothing.
 pub(super) const SPLAT_ELEMENT: &str = "*";
@@ -17,6 +18,7 @@ pub struct Scope<'a> {
     host: &'a dyn Host,
     allowed: &'a Allowed,
     variables: Variables,
+    work: Work,
 }
 
 /// Whether expressions may name variables at all.
@@ -35,7 +37,14 @@ static ALL_FUNCTIONS: LazyLock<Allowed> = LazyLock::new(|| Allowed::Except(Vec::
 impl<'a> Scope<'a> {
     /// A scope with these root names and all functions.
     pub fn new(host: &'a dyn Host, values: BTreeMap<String, Value>) -> Self {
-        Self { parent: None, values, host, allowed: &ALL_FUNCTIONS, variables: Variables::Allowed }
+        Self {
+            parent: None,
+            values,
+            host,
+            allowed: &ALL_FUNCTIONS,
+            variables: Variables::Allowed,
+            work: Work::default(),
+        }
     }
 
     /// The scope of literal expressions: no variables, no functions, no world outside.
@@ -46,6 +55,7 @@ impl<'a> Scope<'a> {
             host: &NOWHERE,
             allowed: &NO_FUNCTIONS,
             variables: Variables::Refused,
+            work: Work::default(),
         }
     }
 
@@ -61,9 +71,22 @@ impl<'a> Scope<'a> {
         Self { variables, ..self }
     }
 
+    /// The scope where evaluating adds to this cost.
+    #[must_use]
+    pub fn with_work(self, work: Work) -> Self {
+        Self { work, ..self }
+    }
+
     /// A scope inside this one with more names; they hide this one's.
     pub fn child(&'a self, values: BTreeMap<String, Value>) -> Scope<'a> {
-        Scope { parent: Some(self), values, host: self.host, allowed: self.allowed, variables: self.variables }
+        Scope {
+            parent: Some(self),
+            values,
+            host: self.host,
+            allowed: self.allowed,
+            variables: self.variables,
+            work: self.work.clone(),
+        }
     }
 
     /// The value of a root name.
@@ -86,6 +109,11 @@ impl<'a> Scope<'a> {
     /// The functions that may be called.
     pub fn allowed(&self) -> &'a Allowed {
         self.allowed
+    }
+
+    /// What evaluating has cost so far.
+    pub fn work(&self) -> &Work {
+        &self.work
     }
 
     /// Whether variables may be named.

@@ -4,6 +4,7 @@ use super::collections::names;
 use super::scope::Scope;
 use super::{Evaluated, Evaluator};
 use crate::hcl::ast::{Expr, ForPart, IfPart, Part};
+use crate::hcl::diagnostics::Span;
 use crate::hcl::types::Type;
 use crate::hcl::value::Value;
 
@@ -17,14 +18,14 @@ struct Text {
 
 impl Evaluator {
     /// A lone interpolation is its value; everything else is text.
-    pub(super) fn template(&mut self, parts: &[Part], scope: &Scope<'_>) -> Evaluated {
+    pub(super) fn template(&mut self, parts: &[Part], span: &Span, scope: &Scope<'_>) -> Evaluated {
         if let [Part::Interpolation(expr)] = parts {
             return self.eval(expr, scope);
         }
         let mut text = Text::default();
         self.parts(parts, scope, &mut text)?;
         let value = if text.unknown { Value::unknown(Type::String) } else { Value::string(text.text) };
-        Ok(if text.sensitive { value.sensitive() } else { value })
+        self.made(if text.sensitive { value.sensitive() } else { value }, span)
     }
 
     fn parts(&mut self, parts: &[Part], scope: &Scope<'_>, text: &mut Text) -> Evaluated<()> {
@@ -59,7 +60,10 @@ impl Evaluator {
             return Ok(());
         }
         match value.to_text() {
-            Some(part) => text.text.push_str(&part),
+            Some(part) => {
+                text.text.push_str(&part);
+                self.fits(text.text.len(), &expr.span)?;
+            }
             None => {
                 let detail = format!(
                     "Cannot include the given value in a string template: string required, but this is {} {}.",
@@ -94,7 +98,9 @@ impl Evaluator {
         };
         for (key, element) in entries {
             let scope = scope.child(names(part.key_name.as_deref(), &part.value_name, key, element));
+            self.step(&part.collection.span)?;
             self.parts(&part.parts, &scope, text)?;
+            self.fits(text.text.len(), &part.collection.span)?;
         }
         Ok(())
     }

@@ -36,6 +36,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use super::eval::Work;
 use super::types::Type;
 use super::value::Value;
 
@@ -99,6 +100,8 @@ pub struct Call<'a> {
     pub host: &'a dyn Host,
     /// The functions that the calling expression may call; a template rendered by a function gets no others.
     pub allowed: &'a Allowed,
+    /// What evaluating has cost so far; a template rendered by a function adds to it.
+    pub work: &'a Work,
 }
 
 /// Which functions an expression may call. Calling another is an error as if there were none of that name.

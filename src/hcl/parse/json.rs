@@ -1,5 +1,6 @@
 //! The language written in JSON: blocks are objects keyed by their labels, arrays repeat them, strings are templates.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -104,28 +105,30 @@ impl Reader {
     /// Adds the properties of an object to a body; false if it is none.
     fn fill(&mut self, body: &mut Body, json: &Json, schema: &JsonBody) -> bool {
         let JsonKind::Object(entries) = &json.kind else { return false };
+        let mut set: HashSet<String> = body.attributes.iter().map(|attribute| attribute.name.clone()).collect();
         for (name, range, value) in entries.iter().filter(|(name, _, _)| name != COMMENT) {
             match schema.blocks.iter().find(|block| block.kind == name) {
                 Some(block) => self.blocks(block, range, value, &mut Vec::new(), &mut body.blocks),
-                None => self.attribute(name, range, value, schema, body),
+                None if set.insert(name.clone()) => body.attributes.push(self.attribute(name, range, value, schema)),
+                None => {
+                    let detail =
+                        format!("The argument \"{name}\" was already set. Each argument may be set only once.");
+                    let diagnostic = Diagnostic::error("Attribute redefined", detail).at(&self.span(range));
+                    self.diagnostics.push(diagnostic);
+                }
             }
         }
         true
     }
 
-    fn attribute(&mut self, name: &str, range: &Range<usize>, value: &Json, schema: &JsonBody, body: &mut Body) {
+    fn attribute(&mut self, name: &str, range: &Range<usize>, value: &Json, schema: &JsonBody) -> Attribute {
         let name_span = self.span(range);
-        if body.attribute(name).is_some() {
-            let detail = format!("The argument \"{name}\" was already set. Each argument may be set only once.");
-            self.diagnostics.push(Diagnostic::error("Attribute redefined", detail).at(&name_span));
-            return;
-        }
         let expr = match &value.kind {
             JsonKind::String(text) if schema.expressions.contains(&name) => self.expression(text, &value.range),
             _ => self.value(value),
         };
         let span = name_span.to(&expr.span);
-        body.attributes.push(Attribute { name: name.to_owned(), name_span, expr, span });
+        Attribute { name: name.to_owned(), name_span, expr, span }
     }
 
     /// The blocks of a property: first a level of objects for each label, then the bodies; arrays repeat at any level.

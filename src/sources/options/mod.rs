@@ -14,7 +14,7 @@ use crate::hcl::diagnostics::Diagnostics;
 
 /// Takes the options of one group out of a body and decodes them. What no group takes is left for the component's own struct, which refuses unknown
 /// names.
-pub fn take<T: DeserializeOwned + JsonSchema>(body: &mut EvaluatedBody) -> Result<T, Diagnostics> {
+pub fn take<T: DeserializeOwned + JsonSchema + 'static>(body: &mut EvaluatedBody) -> Result<T, Diagnostics> {
     let part = body.take(&fields::<T>());
     decode::<T>(&part)
 }

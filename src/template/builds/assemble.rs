@@ -19,6 +19,9 @@ use crate::template::selection::Selection;
 use crate::template::sources::SourceBlock;
 use crate::template::world::Names;
 
+/// Sources that are named when another one is not found.
+const MAX_LISTED: usize = 50;
+
 /// The plans of the selected builds, and what they are made from.
 pub(in crate::template) struct Assembled {
     pub builds: Vec<BuildPlan>,
@@ -104,9 +107,12 @@ fn declared<'a>(
     }
     if found.is_none() {
         let title = format!("{}.{}", source.kind, source.name);
-        let known: Vec<String> = context.sources.keys().map(|(kind, name)| format!("{kind}.{name}")).collect();
+        let mut known: Vec<String> = context.sources.keys().map(|(kind, name)| format!("{kind}.{name}")).collect();
         let hint = did_you_mean(&title, known.iter().map(String::as_str));
-        let detail = format!("Known: [{}]", known.join(" "));
+        let more = known.len().saturating_sub(MAX_LISTED);
+        known.truncate(MAX_LISTED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let detail = format!("Known: [{}]{more}", known.join(" "));
         diagnostics.push(Diagnostic::error(format!("Unknown source {title}"), detail).at(&source.span).hint(hint));
     }
     found
