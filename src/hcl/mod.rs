@@ -16,6 +16,8 @@ pub mod json;
 pub mod number;
 pub mod parse;
 pub mod print;
+#[cfg(test)]
+mod properties;
 pub mod references;
 pub mod type_expr;
 pub mod types;

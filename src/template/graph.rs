@@ -11,7 +11,7 @@ use crate::hcl::references::{Traversal, references, references_in};
 const SUMMARY: &str = "failed to prepare execution graph";
 
 /// Missing names for which a similar one is looked for.
-const MAX_HINTS: usize = 200;
+const MAX_HINTS: usize = 50;
 
 /// A local or a data source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

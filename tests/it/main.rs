@@ -16,6 +16,7 @@ mod fmt;
 mod inspect;
 mod plugins;
 mod readme;
+mod robust;
 mod sandbox;
 mod signals;
 mod ssh_server;
