@@ -82,7 +82,7 @@ pub fn find(argument: &str, syntax: ConfigType) -> Result<Found, Missing> {
 /// Reads a variable file.
 pub fn read_variables(path: &str) -> Result<File, Missing> {
     let failed = |reason: String, hint| Missing::Variables { path: path.to_owned(), reason, hint };
-    let text = std::fs::read(path).map_err(|error| {
+    let text = whole_file::read(Path::new(path)).map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::NotFound if Path::new(path).is_relative() => {
                 "a relative path given with -var-file starts from the working directory"

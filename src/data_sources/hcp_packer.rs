@@ -172,7 +172,9 @@ fn problems(rules: &impl Rules) -> Vec<String> {
     problems
 }
 
-fn prepare<T: Rules + DeserializeOwned + JsonSchema>(body: &EvaluatedBody) -> Result<Box<dyn DataSource>, Diagnostics> {
+fn prepare<T: Rules + DeserializeOwned + JsonSchema + 'static>(
+    body: &EvaluatedBody,
+) -> Result<Box<dyn DataSource>, Diagnostics> {
     let problems = problems(&decode::<T>(body)?);
     if problems.is_empty() {
         return Ok(Box::new(OutOfReach));

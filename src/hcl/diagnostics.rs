@@ -105,7 +105,7 @@ pub enum Severity {
 }
 
 /// How a place is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Quote {
     /// With its line and marks under the fault.
     #[default]
