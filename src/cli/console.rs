@@ -64,6 +64,10 @@ async fn session(args: &Args, settings: &Settings, reporter: &Reporter) -> Resul
     let template = Template { argument: args.template.as_deref(), inputs: &args.inputs, selection: &selection };
     let read = load::read(&template, &how, settings, &World::default()).await.map_err(|e| format!("Error: {e}"))?;
     match (&read.plan, read.diagnostics.has_errors()) {
+        (Some(plan), false) if plan.overview.json.is_some() => {
+            Err("Error: the console evaluates HCL, and this is a JSON template: upgrade it with kiln hcl2_upgrade"
+                .to_owned())
+        }
         (Some(plan), false) => {
             load::print(reporter, &read.diagnostics, &read.sources);
             let variables = overview::variables(&plan.overview, &read.sensitive);

@@ -1,21 +1,18 @@
 //! From the template argument to the files that it stands for (packer-core.md section 1.2).
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::flags::ConfigType;
 use super::whole_file;
-use crate::template::{File, FileKind};
+use crate::template::{File, FileKind, STDIN};
 
 /// What a template argument stands for.
 pub enum Found {
     /// A template in HCL, in whichever syntax.
     Hcl(TemplateFiles),
-    /// A legacy JSON template: a file of any other name, or `-` for standard input.
-    Legacy {
-        /// The argument.
-        name: String,
-    },
+    /// A JSON template of the older form: a file of any other name, or `-` for standard input.
+    Legacy(TemplateFiles),
 }
 
 /// The files of a template.
@@ -47,11 +44,6 @@ pub enum Missing {
     /// A legacy template where only HCL will do.
     #[error("{0} is not named *.pkr.hcl or *.pkr.json: only templates in HCL ask for plugins")]
     NoPlugins(String),
-    /// A legacy template.
-    #[error(
-        "{0} is not named *.pkr.hcl or *.pkr.json: legacy JSON templates are not supported by this version of Kiln"
-    )]
-    Legacy(String),
 }
 
 /// Finds out what a template argument stands for, and reads its files. `syntax` is what a file is whose name does not
@@ -60,7 +52,7 @@ pub fn find(argument: &str, syntax: ConfigType) -> Result<Found, Missing> {
     let path = Path::new(argument);
     if argument == "-" {
         return match syntax {
-            ConfigType::Json => Ok(Found::Legacy { name: argument.to_owned() }),
+            ConfigType::Json => read_stdin().map(Found::Legacy),
             ConfigType::Hcl2 => Err(Missing::PipedHcl),
         };
     }
@@ -68,19 +60,35 @@ pub fn find(argument: &str, syntax: ConfigType) -> Result<Found, Missing> {
     if meta.is_dir() {
         return read_directory(argument).map(Found::Hcl);
     }
-    let Some(kind) = kind(argument, ".pkr") else {
-        return match syntax {
-            ConfigType::Json => Ok(Found::Legacy { name: argument.to_owned() }),
-            ConfigType::Hcl2 => Err(Missing::Empty(argument.to_owned())),
-        };
-    };
     let parent = path.parent().map(|parent| parent.display().to_string()).filter(|parent| !parent.is_empty());
-    let files = vec![read_file(argument, kind)?];
-    Ok(Found::Hcl(TemplateFiles { files, root: parent.unwrap_or_else(|| ".".to_owned()), ..TemplateFiles::default() }))
+    let root = parent.unwrap_or_else(|| ".".to_owned());
+    let read = |kind| Ok(TemplateFiles { files: vec![read_file(argument, kind)?], root, ..TemplateFiles::default() });
+    match (kind(argument, ".pkr"), syntax) {
+        (Some(kind), _) => read(kind).map(Found::Hcl),
+        (None, ConfigType::Json) => read(FileKind::Json).map(Found::Legacy),
+        (None, ConfigType::Hcl2) => Err(Missing::Empty(argument.to_owned())),
+    }
+}
+
+/// A JSON template that comes through a pipe. HCL never does: it would not say in which syntax it is.
+fn read_stdin() -> Result<TemplateFiles, Missing> {
+    let mut text = Vec::new();
+    io::stdin().lock().read_to_end(&mut text).map_err(|error| unreadable("-", &error))?;
+    let files = vec![File { name: STDIN.to_owned(), text, kind: FileKind::Json }];
+    Ok(TemplateFiles { files, root: ".".to_owned(), ..TemplateFiles::default() })
+}
+
+/// The syntax of a variable file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VariableSyntax {
+    /// What its name says.
+    ByName,
+    /// JSON, as it always was for JSON templates.
+    Json,
 }
 
 /// Reads a variable file.
-pub fn read_variables(path: &str) -> Result<File, Missing> {
+pub fn read_variables(path: &str, syntax: VariableSyntax) -> Result<File, Missing> {
     let failed = |reason: String, hint| Missing::Variables { path: path.to_owned(), reason, hint };
     let text = whole_file::read(Path::new(path)).map_err(|error| {
         let hint = match error.kind() {
@@ -92,7 +100,11 @@ pub fn read_variables(path: &str) -> Result<File, Missing> {
         failed(reason(path, &error), hint)
     })?;
     let unclear = || failed("its name tells no format".to_owned(), "a variable file's name ends in .hcl or .json");
-    Ok(File { name: path.to_owned(), text, kind: kind(path, "").ok_or_else(unclear)? })
+    let kind = match syntax {
+        VariableSyntax::ByName => kind(path, "").ok_or_else(unclear)?,
+        VariableSyntax::Json => FileKind::Json,
+    };
+    Ok(File { name: path.to_owned(), text, kind })
 }
 
 fn read_directory(argument: &str) -> Result<TemplateFiles, Missing> {

@@ -10,7 +10,7 @@ use crate::template::{Mode, Undeclared};
 use super::flags::{InputArgs, NoSelectionArgs, OrderArgs, SelectionArgs};
 use super::load::{self, How, Template};
 use super::settings::Settings;
-use super::{exit, overview};
+use super::{exit, inspect_json, overview};
 
 /// Shows the variables, locals and builds of a template
 #[derive(clap::Args)]
@@ -59,7 +59,10 @@ async fn show(template: &str, args: &Args, settings: &Settings, reporter: &Repor
     match (&read.plan, read.diagnostics.has_errors()) {
         (Some(plan), false) => {
             load::print(reporter, &read.diagnostics, &read.sources);
-            reporter.print_raw(overview::text(&plan.overview, &read.sensitive));
+            reporter.print_raw(match &plan.overview.json {
+                Some(json) => inspect_json::text(json),
+                None => overview::text(&plan.overview, &read.sensitive),
+            });
             Ok(())
         }
         _ => Err(load::rendered(&read)),

@@ -13,9 +13,9 @@ use crate::report::Reporter;
 use crate::run::data::{Reading, supply};
 use crate::run::kinds::Registered;
 use crate::sources::World;
-use crate::template::{Inputs, Loading, Mode, Order, Requirement, Undeclared};
+use crate::template::{Inputs, Loaded, Loading, Mode, Order, Requirement, Undeclared, legacy};
 
-use super::files::{self, Found, Missing, TemplateFiles};
+use super::files::{self, Found, Missing, TemplateFiles, VariableSyntax};
 use super::flags::{InputArgs, OrderArgs, SelectionArgs};
 use super::host::ThisMachine;
 use super::settings::Settings;
@@ -66,25 +66,27 @@ pub async fn read(template: &Template<'_>, how: &How, settings: &Settings, world
         Some(argument) => files::find(argument, template.inputs.config_type)?,
         None => Found::Hcl(TemplateFiles::default()),
     };
-    match found {
-        Found::Hcl(files) => read_hcl(files, template, how, settings, world).await,
-        Found::Legacy { name } => Err(Missing::Legacy(name)),
-    }
+    read_found(found, template, how, settings, world).await
 }
 
-async fn read_hcl(
-    found: TemplateFiles,
+async fn read_found(
+    found: Found,
     template: &Template<'_>,
     how: &How,
     settings: &Settings,
     world: &World,
 ) -> Result<Read, Missing> {
-    let var_files =
-        template.inputs.var_files.iter().map(|path| files::read_variables(path)).collect::<Result<_, _>>()?;
+    let (found, is_legacy) = match found {
+        Found::Hcl(files) => (files, false),
+        Found::Legacy(files) => (files, true),
+    };
+    let syntax = if is_legacy { VariableSyntax::Json } else { VariableSyntax::ByName };
+    let paths = template.inputs.var_files.iter();
+    let var_files = paths.map(|path| files::read_variables(path, syntax)).collect::<Result<_, _>>()?;
     let root = PathBuf::from(&found.root);
     let (cwd, env, local) = (settings.cwd.clone(), settings.env.clone(), world.local().cloned());
     let host: Arc<dyn Host> = Arc::new(ThisMachine { root, cwd, env, local });
-    let mut loading = Loading::start(Inputs {
+    let inputs = Inputs {
         files: found.files,
         auto_var_files: found.auto_var_files,
         var_files,
@@ -100,9 +102,14 @@ async fn read_hcl(
         mode: how.mode,
         order: how.order,
         kinds: Arc::new(Registered),
-    });
-    supply(&mut loading, world, how.reading).await;
-    let loaded = loading.finish();
+    };
+    let loaded: Loaded = if is_legacy {
+        legacy::load(&inputs)
+    } else {
+        let mut loading = Loading::start(inputs);
+        supply(&mut loading, world, how.reading).await;
+        loading.finish()
+    };
     loaded.sensitive.iter().for_each(|text| settings.secrets.register(text));
     Ok(Read {
         plan: loaded.plan,
@@ -125,8 +132,8 @@ pub async fn read_requirements(argument: &str, inputs: &InputArgs, settings: &Se
     };
     let template = Template { argument: Some(argument), inputs, selection: &SelectionArgs::default() };
     match files::find(argument, inputs.config_type)? {
-        Found::Hcl(files) => read_hcl(files, &template, &how, settings, &World::default()).await,
-        Found::Legacy { name } => Err(Missing::NoPlugins(name)),
+        Found::Legacy(_) => Err(Missing::NoPlugins(argument.to_owned())),
+        found => read_found(found, &template, &how, settings, &World::default()).await,
     }
 }
 

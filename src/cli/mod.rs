@@ -9,9 +9,11 @@ mod exit;
 mod files;
 mod flags;
 mod fmt;
+mod hcl2_upgrade;
 mod host;
 mod init;
 mod inspect;
+mod inspect_json;
 mod interrupt;
 mod load;
 mod local;
@@ -46,6 +48,8 @@ enum Verb {
     Ec2Local(ec2_local::Args),
     Fmt(fmt::Args),
     Init(init::Args),
+    #[command(name = "hcl2_upgrade")]
+    Hcl2Upgrade(hcl2_upgrade::Args),
     Inspect(inspect::Args),
     #[command(subcommand)]
     Local(local::Verb),
@@ -82,6 +86,7 @@ fn run(verb: Verb, settings: Settings) -> ExitCode {
     match verb {
         Verb::Fmt(args) => fmt::run(&args, &settings),
         Verb::Version(args) => version::run(&args, &settings),
+        Verb::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, &settings),
         verb => run_async(verb, settings),
     }
 }
@@ -99,6 +104,7 @@ fn run_async(verb: Verb, settings: Settings) -> ExitCode {
             Verb::Ec2Local(args) => ec2_local::run(args, &settings).await,
             Verb::Fmt(args) => fmt::run(&args, &settings),
             Verb::Init(args) => init::run(&args, &settings).await,
+            Verb::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, &settings),
             Verb::Inspect(args) => inspect::run(args, &settings).await,
             Verb::Local(verb) => local::run(verb, &settings).await,
             Verb::Plugins(verb) => plugins::run(&verb, &settings).await,

@@ -28,6 +28,8 @@ pub enum Syntax {
     Native,
     /// In JSON, where a nested block looks like an attribute that is an object.
     Json,
+    /// In JSON of a loose kind: values are also taken for what they look like, `"8"` for a number, `"a,b"` for a list.
+    Loose,
 }
 
 impl Body {

@@ -8,11 +8,15 @@ use std::sync::{Arc, LazyLock};
 
 use crate::hcl::Value;
 use crate::hcl::body::EvaluatedBody;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::text_template::{Data, Functions, Moment, render as renderer, standard};
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span};
+use crate::text_template::{Data, Function, Functions, Moment, Parameter, render as renderer, standard};
 
 /// The version of Packer whose templates Kiln reads: `packer.version`, `{{ packer_version }}`, `required_version`.
 pub const PACKER_VERSION: &str = "1.16.0";
+
+/// What `clean_resource_name` of Amazon builders goes by in the engine. In HCL templates there is no such function (and a
+/// use of it is an error), so it must not have the name that JSON templates give it.
+pub const CLEAN_AMAZON_NAME: &str = "clean_amazon_name";
 
 /// What the engine's functions know of a build.
 #[derive(Clone, Copy)]
@@ -30,16 +34,33 @@ pub struct RenderError(String);
 
 /// Renders every string of a body once; deferred options are only checked.
 pub fn prepare(body: &mut EvaluatedBody, names: &Names<'_>, deferred: &[&str]) -> Diagnostics {
-    let (functions, data) = (functions(names, None), Data::empty_map());
-    let span = body.span.clone();
+    rewrite(body, deferred, &functions(names, None), &Data::empty_map())
+}
+
+/// The same where the engine is the only way to name the values of a build, `{{ build `ID` }}`: in JSON templates.
+pub fn prepare_with(
+    body: &mut EvaluatedBody,
+    names: &Names<'_>,
+    deferred: &[&str],
+    values: &BTreeMap<String, Value>,
+) -> Diagnostics {
+    let known: BTreeMap<String, Data> = values.iter().map(|(name, value)| (name.clone(), data(value))).collect();
+    rewrite(body, deferred, &functions(names, Some(known.clone())), &Data::map(known))
+}
+
+fn rewrite(body: &mut EvaluatedBody, deferred: &[&str], functions: &Functions, data: &Data) -> Diagnostics {
+    let whole = body.span.clone();
+    let spans: BTreeMap<String, Span> =
+        body.attributes.iter().map(|(name, attribute)| (name.clone(), attribute.value_span.clone())).collect();
     let mut problems = Diagnostics::new();
     let rewritten = body.map_strings::<Infallible>(&mut |option, text| {
         let rendered = match deferred.contains(&option) {
-            true => renderer::check(text, &functions).map(|()| text.to_owned()),
-            false => renderer::render(text, &functions, &data),
+            true => renderer::check(text, functions).map(|()| text.to_owned()),
+            false => renderer::render(text, functions, data),
         };
         Ok(rendered.unwrap_or_else(|error| {
-            problems.push(Diagnostic::error(error.of_option(option), "").at(&span));
+            let span = spans.get(option).unwrap_or(&whole);
+            problems.push(Diagnostic::error(error.of_option(option), "").at(span));
             text.to_owned()
         }))
     });
@@ -74,7 +95,19 @@ fn functions(names: &Names<'_>, build: Option<BTreeMap<String, Data>>) -> Functi
     functions.insert_constant("build_type", names.build_type.to_owned());
     functions.insert_constant("packer_version", PACKER_VERSION.to_owned());
     functions.insert("build", standard::lookup(build.unwrap_or_default()));
+    functions.insert(
+        CLEAN_AMAZON_NAME,
+        Function::new(&[Parameter::String], |arguments| {
+            Ok(clean_amazon_name(arguments.first().and_then(Data::as_str).unwrap_or_default()).into())
+        }),
+    );
     functions
+}
+
+/// Each byte that no name of an image may hold becomes a dash.
+fn clean_amazon_name(text: &str) -> String {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"()[] ./-'@_".contains(&byte);
+    text.bytes().map(|byte| if fits(byte) { char::from(byte) } else { '-' }).collect()
 }
 
 /// Bits for `{{ uuid }}`, which only has to differ between calls.

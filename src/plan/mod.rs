@@ -35,6 +35,23 @@ pub struct Overview {
     pub locals: Vec<(String, Value)>,
     /// Build blocks in order.
     pub builds: Vec<BuildOverview>,
+    /// What there is instead in a JSON template of the older form.
+    pub json: Option<JsonOverview>,
+}
+
+/// The parts of a JSON template, as `inspect` lists them: as they are written, nothing rendered.
+#[derive(Clone, Debug, Default)]
+pub struct JsonOverview {
+    /// Its description; empty when it has none.
+    pub description: String,
+    /// Names of variables that must be set.
+    pub required: Vec<String>,
+    /// Other variables and their defaults.
+    pub optional: Vec<(String, String)>,
+    /// Names and types of builders, in order.
+    pub builders: Vec<(String, String)>,
+    /// Types of provisioners, in order.
+    pub provisioners: Vec<String>,
 }
 
 /// One build block, as `inspect` lists it.
@@ -162,12 +179,16 @@ impl BuildPlan {
     }
 }
 
+/// What is known of a build by name, with placeholders for names of [`BUILD_VALUES`] and `more` that are not known yet.
+pub fn build_values(facts: &BTreeMap<String, Value>, more: &[&str]) -> BTreeMap<String, Value> {
+    let placeholders = BUILD_VALUES.iter().chain(more).map(|name| ((*name).to_owned(), Value::string("<unknown>")));
+    placeholders.chain(facts.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
+}
+
 impl Pending {
     /// Evaluates the options with the facts known so far: `build.NAME` by name. Names of [`BUILD_VALUES`] and `more` that `facts` lacks are the text `<unknown>`.
     pub fn evaluate(&self, facts: &BTreeMap<String, Value>, more: &[&str]) -> (EvaluatedBody, Diagnostics) {
-        let placeholders = BUILD_VALUES.iter().chain(more).map(|name| ((*name).to_owned(), Value::string("<unknown>")));
-        let mut build: BTreeMap<String, Value> = placeholders.collect();
-        build.extend(facts.clone());
+        let mut build = build_values(facts, more);
         build.insert("name".into(), Value::string(&self.block_name));
         let mut names = (*self.names).clone();
         names.insert("build".into(), Value::object(build));

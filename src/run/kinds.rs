@@ -1,6 +1,7 @@
 //! The component types that there are, for the reading of templates.
 
 use crate::hcl::Type;
+use crate::hcl::decode::Layout;
 use crate::template::{Kinds, Role};
 use crate::{data_sources, post_processors, provisioners, sources};
 
@@ -43,6 +44,16 @@ impl Kinds for Registered {
             Role::PostProcessor => post_processors::KINDS.iter().map(|kind| kind.name).collect(),
             Role::Data => data_sources::KINDS.iter().map(|kind| kind.name).collect(),
         }
+    }
+
+    fn layout(&self, role: Role, kind: &str) -> Option<Layout> {
+        let schemas = match role {
+            Role::Source => (sources::kind(kind)?.schema)(),
+            Role::Provisioner => vec![(provisioners::kind(kind)?.schema)()],
+            Role::PostProcessor => vec![(post_processors::kind(kind)?.schema)()],
+            Role::Data => return None,
+        };
+        Some(Layout::of(&schemas))
     }
 
     fn data_output(&self, kind: &str) -> Option<Type> {

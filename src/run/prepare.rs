@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::engine::mode::Force;
+use crate::hcl::ast::Syntax;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
 use crate::plan::legacy::{self, Names};
-use crate::plan::{BuildPlan, Pending, Plan};
+use crate::plan::{BuildPlan, Pending, Plan, build_values};
 use crate::secret::Secrets;
 use crate::sources::{self, Prepared, Source};
 use crate::{post_processors, provisioners};
@@ -118,7 +119,10 @@ pub fn evaluated(
     deferred: &[&str],
 ) -> (EvaluatedBody, Diagnostics) {
     let (mut body, mut diagnostics) = options.evaluate(facts, values);
-    diagnostics.extend(legacy::prepare(&mut body, names, deferred));
+    diagnostics.extend(match body.syntax {
+        Syntax::Loose => legacy::prepare_with(&mut body, names, deferred, &build_values(facts, values)),
+        Syntax::Native | Syntax::Json => legacy::prepare(&mut body, names, deferred),
+    });
     (body, diagnostics)
 }
 

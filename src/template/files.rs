@@ -3,9 +3,10 @@
 use super::encoding;
 use super::inputs::{File, FileKind};
 use super::json::{FLAT, TEMPLATE};
-use crate::hcl::ast::Body;
+use super::world::keep;
+use crate::hcl::ast::{Body, Expr};
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics, FileId, Sources, Span};
-use crate::hcl::parse::{Strings, parse_body, parse_json};
+use crate::hcl::parse::{Strings, parse_body, parse_json, parse_json_value};
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,12 @@ pub(super) fn read(
     let failed = problems.has_errors();
     diagnostics.extend(problems);
     body.filter(|_| !failed)
+}
+
+/// Parses a file of plain JSON data; none if it has a fault, which is reported.
+pub(super) fn read_data(file: &File, sources: &mut Sources, diagnostics: &mut Diagnostics) -> Option<Expr> {
+    let (id, text) = decode(file, sources, diagnostics)?;
+    keep(parse_json_value(id, &text), diagnostics)
 }
 
 /// The text of a file; none if it is no text, which is reported.

@@ -15,6 +15,9 @@ pub enum FileKind {
     Json,
 }
 
+/// The name of a file that is no file but came through a pipe.
+pub const STDIN: &str = "<stdin>";
+
 /// One file.
 #[derive(Clone, Debug)]
 pub struct File {

@@ -1,6 +1,7 @@
 //! Which component types there are, as far as reading a template needs to know.
 
 use crate::hcl::Type;
+use crate::hcl::decode::Layout;
 
 /// What a component does in a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +27,8 @@ pub trait Kinds: Send + Sync {
     /// The version of Packer's plugin that the types of a built-in plugin stand for; none if no plugin of this source
     /// is built in.
     fn plugin(&self, source: &str) -> Option<&str>;
+    /// How the options of a type are written; none if that is not known.
+    fn layout(&self, role: Role, kind: &str) -> Option<Layout>;
 
     /// Whether there is a type.
     fn has(&self, role: Role, kind: &str) -> bool {
@@ -50,6 +53,10 @@ impl Kinds for KindTable {
             return self.data.iter().map(|(name, _)| name.as_str()).collect();
         }
         self.components.iter().filter(|(own, _)| *own == role).map(|(_, name)| name.as_str()).collect()
+    }
+
+    fn layout(&self, _: Role, _: &str) -> Option<Layout> {
+        None
     }
 
     fn data_output(&self, kind: &str) -> Option<Type> {

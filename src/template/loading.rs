@@ -324,6 +324,7 @@ impl Loading {
             variables: listed(&self.world.variables),
             locals: listed(&self.world.locals),
             builds: read.iter().map(builds::BuildBlock::overview).collect(),
+            json: None,
         };
         let assembled = builds::assemble(&read, &context, &selection, &mut self.diagnostics);
         let problems = self.unknown_data_problems(&assembled.needs);
@@ -381,7 +382,7 @@ fn without_data(mut names: Names) -> Names {
 }
 
 /// Each diagnostic once, errors before warnings, and no more than somebody reads.
-fn tidy(diagnostics: Diagnostics) -> Diagnostics {
+pub(super) fn tidy(diagnostics: Diagnostics) -> Diagnostics {
     let mut seen = HashSet::new();
     let mut list: Vec<Diagnostic> = diagnostics.into_iter().filter(|found| seen.insert(found.clone())).collect();
     list.sort_by_key(|diagnostic| diagnostic.severity == Severity::Warning);

@@ -9,6 +9,8 @@
 //! 4. Sources and builds are read (`sources`, `builds`), the builds asked for are selected (`selection`) and their plans
 //!    assembled.
 //!
+//! Templates of the older form, in JSON, take another way to the same plan (`legacy`).
+//!
 //! Every problem found is reported with its place. What is wrong in the first two stages ends reading, since the rest
 //! would only give follow-up errors.
 
@@ -23,6 +25,7 @@ mod identifier;
 mod inputs;
 mod json;
 mod kinds;
+pub mod legacy;
 mod loading;
 mod locals;
 mod packer_block;
@@ -35,7 +38,7 @@ mod variables;
 mod version;
 mod world;
 
-pub use inputs::{File, FileKind, Inputs, Mode, Order, Undeclared};
+pub use inputs::{File, FileKind, Inputs, Mode, Order, STDIN, Undeclared};
 pub use kinds::{KindTable, Kinds, Role};
 pub use loading::{DataRequest, Loaded, Loading};
 pub use plugins::{Requirement, source_problem};

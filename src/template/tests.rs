@@ -13,6 +13,7 @@ use crate::plan::{BuildPlan, OnFailure};
 
 mod builds;
 mod data;
+mod json;
 mod plugins;
 mod selection;
 mod variables;

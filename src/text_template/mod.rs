@@ -12,6 +12,7 @@
 //! What it has beyond Go: limits on nesting, steps and size ([`limits`]), each of which ends in an error.
 
 mod builtins;
+pub mod constants;
 mod data;
 mod error;
 mod executor;
@@ -22,6 +23,7 @@ mod lexer;
 pub mod limits;
 mod moment;
 mod node;
+pub mod outline;
 mod parser;
 pub mod render;
 pub mod standard;

@@ -29,7 +29,9 @@ pub fn files(directory: &Path, deep: bool) -> Found {
 fn visit(directory: &Path, deep: bool, found: &mut Found) {
     let entries = match std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
         Ok(entries) => entries,
-        Err(error) => return found.problems.push(format!("Error: {}: {}\n", directory.display(), reason(directory, &error))),
+        Err(error) => {
+            return found.problems.push(format!("Error: {}: {}\n", directory.display(), reason(directory, &error)));
+        }
     };
     let mut names: Vec<_> = entries.iter().map(std::fs::DirEntry::file_name).collect();
     names.sort();

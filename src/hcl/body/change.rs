@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{EvaluatedAttribute, EvaluatedBlock, EvaluatedBody};
+use crate::hcl::ast::Syntax;
+use crate::hcl::decode::parts;
 use crate::hcl::diagnostics::Span;
 use crate::hcl::value::{Data, Value};
 
@@ -37,12 +39,19 @@ impl EvaluatedBody {
     /// Sets attributes by name, given at a place.
     ///
     /// A list over a list replaces element by element, so what a shorter one does not reach stays; a map over a map
-    /// replaces key by key.
+    /// replaces key by key. In a loosely written body a text stands for a list here too.
     pub fn replace(&mut self, attributes: &BTreeMap<String, Value>, span: &Span) {
+        let loose = self.syntax == Syntax::Loose;
         for (name, value) in attributes {
             let given = |value: Value| EvaluatedAttribute { value, name_span: span.clone(), value_span: span.clone() };
             match self.attributes.iter_mut().find(|(own, _)| own == name) {
-                Some((_, attribute)) => *attribute = given(overlaid(&attribute.value, value)),
+                Some((_, attribute)) => {
+                    let base = match attribute.value.as_str() {
+                        Some(text) if loose && value.as_sequence().is_some() => Value::tuple(parts(text)),
+                        _ => attribute.value.clone(),
+                    };
+                    *attribute = given(overlaid(&base, value));
+                }
                 None => self.attributes.push((name.clone(), given(value.clone()))),
             }
         }

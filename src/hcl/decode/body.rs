@@ -1,5 +1,6 @@
 //! From a body to nodes: names checked, values converted.
 
+use super::loose::loosened;
 use super::node::{Node, NodeKind};
 use super::shape::{Field, Fields, Form, Shape};
 use crate::hcl::ast::Syntax;
@@ -42,8 +43,12 @@ impl Reader<'_> {
     fn read(mut self, body: &EvaluatedBody) -> Node {
         for (name, attribute) in &body.attributes {
             match self.fields.get(name) {
-                Some(field) if body.syntax == Syntax::Json && field.form != Form::Attribute => {
-                    self.json_blocks(name, attribute);
+                Some(field) if body.syntax != Syntax::Native && field.form != Form::Attribute => {
+                    self.json_blocks(name, attribute, body.syntax);
+                }
+                Some(field) if body.syntax == Syntax::Loose => {
+                    let value = loosened(&attribute.value, &field.shape);
+                    self.attribute(name, &EvaluatedAttribute { value, ..attribute.clone() });
                 }
                 _ => self.attribute(name, attribute),
             }
@@ -97,11 +102,11 @@ impl Reader<'_> {
     }
 
     /// In JSON an object is a block and a list of objects several.
-    fn json_blocks(&mut self, name: &str, attribute: &EvaluatedAttribute) {
+    fn json_blocks(&mut self, name: &str, attribute: &EvaluatedAttribute, syntax: Syntax) {
         let bodies: Vec<Option<EvaluatedBody>> = match attribute.value.as_sequence() {
-            Some(values) => values.iter().map(|value| json_body(value, &attribute.value_span)).collect(),
+            Some(values) => values.iter().map(|value| json_body(value, &attribute.value_span, syntax)).collect(),
             None if attribute.value.is_null() || attribute.value.is_unknown() => Vec::new(),
-            None => vec![json_body(&attribute.value, &attribute.value_span)],
+            None => vec![json_body(&attribute.value, &attribute.value_span, syntax)],
         };
         for body in bodies {
             let Some(body) = body else {
@@ -177,14 +182,14 @@ impl Reader<'_> {
 }
 
 /// The attributes of an object as a body.
-fn json_body(value: &Value, span: &Span) -> Option<EvaluatedBody> {
+fn json_body(value: &Value, span: &Span, syntax: Syntax) -> Option<EvaluatedBody> {
     let entries = value.as_mapping()?.keys();
     let attribute = |name: &String| {
         let value = value.get(name)?;
         Some((name.clone(), EvaluatedAttribute { value, name_span: span.clone(), value_span: span.clone() }))
     };
     let attributes = entries.filter(|name| *name != COMMENT).filter_map(attribute).collect();
-    Some(EvaluatedBody { attributes, syntax: Syntax::Json, ..EvaluatedBody::empty(span.clone()) })
+    Some(EvaluatedBody { attributes, syntax, ..EvaluatedBody::empty(span.clone()) })
 }
 
 fn missing(field: &Field, span: &Span) -> Diagnostic {

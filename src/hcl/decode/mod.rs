@@ -9,6 +9,8 @@
 //! `#[schemars(extend("x-attribute" = true))]` makes a struct an attribute that takes an object.
 
 mod body;
+mod layout;
+mod loose;
 mod node;
 mod shape;
 
@@ -17,6 +19,8 @@ use serde::de::DeserializeOwned;
 
 use super::body::EvaluatedBody;
 use super::diagnostics::{Diagnostic, Diagnostics};
+pub use layout::{Layout, Look, Written};
+pub(super) use loose::parts;
 use node::{DecodeError, Node};
 use shape::Shape;
 

@@ -68,6 +68,12 @@ impl Fields {
         self.fields.iter()
     }
 
+    /// These fields and more.
+    pub(super) fn with(mut self, more: Self) -> Self {
+        self.fields.extend(more.fields);
+        self
+    }
+
     /// All names, aliases included.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().flat_map(|field| std::iter::once(&field.name).chain(&field.aliases)).map(String::as_str)
@@ -80,11 +86,15 @@ impl Shape {
         static KNOWN: LazyLock<Mutex<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(Mutex::default);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let shape = known.entry(TypeId::of::<T>()).or_insert_with(|| {
-            let schema = SchemaGenerator::default().into_root_schema_for::<T>();
-            let root = schema.as_value();
-            Arc::new(Self::read(root, root, MAX_DEPTH))
+            Arc::new(Self::of_schema(&SchemaGenerator::default().into_root_schema_for::<T>()))
         });
         Arc::clone(shape)
+    }
+
+    /// The shape that a schema describes.
+    pub(super) fn of_schema(schema: &schemars::Schema) -> Self {
+        let root = schema.as_value();
+        Self::read(root, root, MAX_DEPTH)
     }
 
     /// The language's type for values of this shape.

@@ -69,6 +69,20 @@ pub fn parse_json(file: FileId, text: &str, schema: &JsonBody, strings: Strings)
     (body, reader.diagnostics.sorted())
 }
 
+/// Parses a text that is one JSON value, as an expression of literals; strings are just text. Objects keep repeated keys.
+pub fn parse_json_value(file: FileId, text: &str) -> Result<Expr, Diagnostics> {
+    if let Some(problem) = unreadable(file, text) {
+        return Err(problem.into());
+    }
+    let json = json_text::read(text).map_err(|error| {
+        let span = Span::new(file, error.at..error.at);
+        Diagnostics::from(Diagnostic::error("Invalid JSON", error.message).at(&span))
+    })?;
+    let mut reader = Reader { file, strings: Strings::Literal, diagnostics: Diagnostics::new() };
+    let expr = reader.value(&json);
+    if reader.diagnostics.has_errors() { Err(reader.diagnostics) } else { Ok(expr) }
+}
+
 struct Reader {
     file: FileId,
     strings: Strings,

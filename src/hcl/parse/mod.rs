@@ -16,7 +16,7 @@ mod template;
 use super::ast::{Body, Expr, ExprKind, Part};
 use super::diagnostics::{Diagnostic, Diagnostics, FileId, Sources, Span};
 use super::value::Value;
-pub use json::{JsonBlock, JsonBody, OPEN, Strings, parse_json};
+pub use json::{JsonBlock, JsonBody, OPEN, Strings, parse_json, parse_json_value};
 use lower::Lower;
 use repair::Repaired;
 

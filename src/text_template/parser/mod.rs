@@ -3,6 +3,8 @@
 mod literal;
 mod pipeline;
 
+pub(super) use literal::unquote;
+
 use std::collections::HashMap;
 
 use super::error::ParseError;
