@@ -7,6 +7,7 @@ mod console;
 mod ec2_local;
 mod exit;
 mod files;
+mod fix;
 mod flags;
 mod fmt;
 mod hcl2_upgrade;
@@ -48,6 +49,8 @@ enum Verb {
     Ec2Local(ec2_local::Args),
     Fmt(fmt::Args),
     Init(init::Args),
+    #[command(hide = true)]
+    Fix(fix::Args),
     #[command(name = "hcl2_upgrade")]
     Hcl2Upgrade(hcl2_upgrade::Args),
     Inspect(inspect::Args),
@@ -87,6 +90,7 @@ fn run(verb: Verb, settings: Settings) -> ExitCode {
         Verb::Fmt(args) => fmt::run(&args, &settings),
         Verb::Version(args) => version::run(&args, &settings),
         Verb::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, &settings),
+        Verb::Fix(args) => fix::run(&args, &settings),
         verb => run_async(verb, settings),
     }
 }
@@ -104,6 +108,7 @@ fn run_async(verb: Verb, settings: Settings) -> ExitCode {
             Verb::Ec2Local(args) => ec2_local::run(args, &settings).await,
             Verb::Fmt(args) => fmt::run(&args, &settings),
             Verb::Init(args) => init::run(&args, &settings).await,
+            Verb::Fix(args) => fix::run(&args, &settings),
             Verb::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, &settings),
             Verb::Inspect(args) => inspect::run(args, &settings).await,
             Verb::Local(verb) => local::run(verb, &settings).await,

@@ -175,6 +175,7 @@ fn mistakes_in_json_templates_name_file_line_and_remedy() {
     }
     let sandbox = Sandbox::new();
     sandbox.file("t.json", "{\"builders\": [{\"type\": \"googlecompute\", \"zone\": \"z\"}]}");
+    sandbox.run(&["fix", "-validate=false", "t.json"]).expect(1).says("kiln hcl2_upgrade t.json");
     sandbox
         .run(&["hcl2_upgrade", "t.json"])
         .expect(1)
