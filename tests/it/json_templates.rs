@@ -148,6 +148,8 @@ fn variables_come_from_files_and_secrets_do_not_come_out() {
 fn mistakes_in_json_templates_name_file_line_and_remedy() {
     for (text, wanted) in [
         ("{\n \"builders\": [\n", &["t.json line 3"][..]),
+        ("{\n \"builders\": [],\n}", &["t.json line 3, column 1", "comma"]),
+        ("{\n // old\n \"builders\": []}", &["t.json line 2, column 2", "comments"]),
         ("builders:\n - type: null\n", &["t.json line 1", "*.pkr.hcl"]),
         ("{\"builder\": []}", &["line 1, column 2", "did you mean \"builders\""]),
         ("{\"source\": {\"null\": {}}}", &["*.pkr.json"]),

@@ -61,6 +61,17 @@ impl Reader<'_> {
         Err(JsonError { message: message.into(), at: self.at() })
     }
 
+    /// Something stands where it must not: what people write in other languages is called by its name.
+    fn misplaced<T>(&mut self, otherwise: &str) -> Result<T, JsonError> {
+        match self.chars.peek().map(|(_, c)| *c) {
+            Some('}' | ']') => {
+                self.fail("Nothing comes after the comma before this: JSON has none after the last item.")
+            }
+            Some('/' | '#') => self.fail("JSON has no comments."),
+            _ => self.fail(otherwise),
+        }
+    }
+
     fn blanks(&mut self) {
         while self.chars.next_if(|(_, c)| matches!(c, ' ' | '\t' | '\r' | '\n')).is_some() {}
     }
@@ -83,7 +94,8 @@ impl Reader<'_> {
             Some(c) if c == '-' || c.is_ascii_digit() => self.number()?,
             Some(c) if c.is_alphabetic() => self.word()?,
             Some(_) => {
-                return self.fail("A JSON value must start with a brace, a bracket, a number, a string, or a keyword.");
+                return self
+                    .misplaced("A JSON value must start with a brace, a bracket, a number, a string, or a keyword.");
             }
             None => return self.fail("The JSON data ends where a value should be."),
         };
@@ -101,7 +113,7 @@ impl Reader<'_> {
             self.blanks();
             let start = self.at();
             if self.chars.peek().is_none_or(|(_, c)| *c != '"') {
-                return self.fail("An object's property name must be a string in double quotes.");
+                return self.misplaced("An object's property name must be a string in double quotes.");
             }
             let key = self.string()?;
             let range = start..self.at();

@@ -1,8 +1,9 @@
 //! JSON templates of the older form.
 
-use super::{file, inputs};
+use super::{file, inputs, kinds};
 use crate::hcl::diagnostics::{Severity, render_line};
 use crate::plan::Plan;
+use crate::template::legacy::upgrade::{Annotations, upgrade};
 use crate::template::{Inputs, Loaded, Mode, legacy};
 
 fn json(text: &str) -> Inputs {
@@ -155,4 +156,35 @@ fn an_overview_needs_no_values() {
     assert_eq!(json.builders[1], ("{{user `a`}}".to_owned(), "null".to_owned()));
     let only_syntax = load(|inputs| inputs.mode = Mode::SyntaxOnly, text);
     assert!(only_syntax.plan.is_some() && only_syntax.diagnostics.is_empty());
+}
+
+#[test]
+fn templates_become_expressions() {
+    let upgraded = |option: &str| {
+        let text = format!(
+            r#"{{"variables": {{"v": "1", "l": "{{{{timestamp}}}}"}}, "builders": [{{"type": "null", "name": "n", "o": {option}}}]}}"#
+        );
+        let upgraded = upgrade(&file("t.json", &text), &kinds(), Annotations::None);
+        let text = upgraded.text.unwrap();
+        text.lines().find_map(|line| line.strip_prefix("  o = ").map(str::to_owned)).unwrap_or(text)
+    };
+    for (option, expected) in [
+        ("\"${x} %{y} {{`{{`}}\"", r#""$${x} %%{y} {{`{{`}}""#),
+        ("\"{{user `v`}}\"", "var.v"),
+        ("\"a{{ user `l` }}\"", r#""a${local.l}""#),
+        ("\"{{user `none`}}\"", "var.none"),
+        ("\"{{ upper (user `v`) }}-{{ user `v` | lower }}\"", r#""${upper(var.v)}-${lower(var.v)}""#),
+        ("\"{{ replace_all `.` `-` (user `v`) }}\"", r#"replace(var.v, ".", "-")"#),
+        ("\"{{ split (user `v`) `,` 1 }}\"", r#"split(",", var.v)[1]"#),
+        ("\"{{ replace `a` `b` 1 `aa` }}\"", r#""{{ replace `a` `b` 1 `aa` }}""#),
+        ("\"{{ env `A` }}\"", "var.env_A"),
+        ("\"{{ isotime }} {{ strftime `%Y` }}\"", r#""${timestamp()} ${legacy_strftime("%Y")}""#),
+        ("\"{{ template_dir }}/x {{ pwd }}\"", r#""${path.root}/x ${path.cwd}""#),
+        ("\"{{ build_name }} {{ build_type }}\"", r#""${source.name} ${source.type}""#),
+        ("\"{{ if eq (user `v`) `1` }}y{{ end }}\"", "\"{{ if eq (`${var.v}`) `1` }}y{{ end }}\""),
+        ("\"{{ .Vars }}\"", r#""{{ .Vars }}""#),
+        ("[1, true, \"x\"]", r#"[1, true, "x"]"#),
+    ] {
+        assert_eq!(upgraded(option), expected, "{option}");
+    }
 }
