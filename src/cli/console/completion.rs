@@ -25,7 +25,7 @@ mod tests {
     use crate::hcl::Value;
 
     fn offered(before: &str) -> (usize, Vec<String>) {
-        let host = ThisMachine { root: PathBuf::new(), cwd: Path::new("/").into(), env: Arc::default() };
+        let host = ThisMachine { root: PathBuf::new(), cwd: Path::new("/").into(), env: Arc::default(), local: None };
         let object =
             |names: &[&str]| Value::object(names.iter().map(|name| ((*name).to_owned(), Value::string("x"))).collect());
         let names = [("var".to_owned(), object(&["region", "regions", "size"])), ("local".to_owned(), object(&["é"]))];

@@ -85,9 +85,9 @@ impl Shape {
     pub(super) fn of<T: JsonSchema + 'static>() -> Arc<Self> {
         static KNOWN: LazyLock<Mutex<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(Mutex::default);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let shape = known.entry(TypeId::of::<T>()).or_insert_with(|| {
-            Arc::new(Self::of_schema(&SchemaGenerator::default().into_root_schema_for::<T>()))
-        });
+        let shape = known
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Arc::new(Self::of_schema(&SchemaGenerator::default().into_root_schema_for::<T>())));
         Arc::clone(shape)
     }
 

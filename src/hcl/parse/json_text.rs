@@ -64,12 +64,17 @@ impl Reader<'_> {
     /// Something stands where it must not: what people write in other languages is called by its name.
     fn misplaced<T>(&mut self, otherwise: &str) -> Result<T, JsonError> {
         match self.chars.peek().map(|(_, c)| *c) {
-            Some('}' | ']') => {
+            Some('}' | ']') if self.follows_comma() => {
                 self.fail("Nothing comes after the comma before this: JSON has none after the last item.")
             }
             Some('/' | '#') => self.fail("JSON has no comments."),
             _ => self.fail(otherwise),
         }
+    }
+
+    fn follows_comma(&mut self) -> bool {
+        let at = self.at();
+        self.text[..at].trim_end().ends_with(',')
     }
 
     fn blanks(&mut self) {
