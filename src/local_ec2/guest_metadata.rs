@@ -1,12 +1,13 @@
 //! What a machine is started with, and what its metadata service serves, from the instance as the state has it.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::machine::{IngressRule, LaunchKey, LaunchSpec, Metadata};
+use super::machine::{IngressRule, Later, LaunchKey, LaunchSpec, Metadata};
 use super::state::{Instance, Peer, Region, partition_of};
 
 /// Everything the machine of this instance needs.
@@ -28,9 +29,25 @@ pub fn launch_spec(region: &Region, instance: &Instance) -> LaunchSpec {
             enabled: instance.metadata.enabled,
             hop_limit: instance.metadata.hop_limit,
             tree: tree(region, instance),
+            later: interruption(instance),
         },
         ingress: ingress(region, instance),
+        link: instance.link,
     }
+}
+
+/// How long before its end a spot instance is told.
+const NOTICE: Duration = Duration::from_secs(120);
+
+/// The notice of an interruption that is to come: two minutes ahead, or at once when it comes sooner.
+fn interruption(instance: &Instance) -> Vec<Later> {
+    let Some(doom) = instance.doom.as_ref().filter(|_| instance.spot_request.is_some()) else { return Vec::new() };
+    let end = UNIX_EPOCH + Duration::from_millis(u64::try_from(doom.at.0).unwrap_or(0));
+    let from = end.checked_sub(NOTICE).unwrap_or(UNIX_EPOCH);
+    let time = doom.at.format("%Y-%m-%dT%H:%M:%SZ");
+    let leaf = |name: &str, text: String| Later { path: format!("meta-data/spot/{name}"), text, from };
+    let action = json!({ "action": "terminate", "time": time }).to_string();
+    vec![leaf("instance-action", action), leaf("termination-time", time)]
 }
 
 fn hostname(instance: &Instance) -> String {
@@ -92,6 +109,16 @@ fn tree(region: &Region, instance: &Instance) -> BTreeMap<String, String> {
     if let Some((name, line)) = &instance.key {
         put("public-keys/", format!("0={name}"));
         put("public-keys/0/openssh-key", format!("{line} {name}"));
+    }
+    if let Some(arn) = &instance.profile_arn {
+        let id = instance.profile_id.as_deref().unwrap_or_default();
+        let info = json!({
+            "Code": "Success",
+            "LastUpdated": instance.launched.format("%Y-%m-%dT%H:%M:%SZ"),
+            "InstanceProfileArn": arn,
+            "InstanceProfileId": id,
+        });
+        put("iam/info", format!("{info:#}"));
     }
     put("block-device-mapping/ami", short_device(&instance.origin.root_device));
     put("block-device-mapping/root", instance.origin.root_device.clone());

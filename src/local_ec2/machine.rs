@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,28 @@ pub struct Metadata {
     /// those that have children of their own. A path that ends in a slash (`meta-data/public-keys/`) is the text of that directory's listing where it
     /// differs from that (`0=my-key`). `user-data` is not here: it is [`LaunchSpec::user_data`]. Tags are present only when the instance asked for them.
     pub tree: BTreeMap<String, String>,
+    /// What is there only from a moment on: the notice that a spot instance will be interrupted.
+    pub later: Vec<Later>,
+}
+
+/// A leaf of the metadata that is not there yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// Its path, as in [`Metadata::tree`].
+    pub path: String,
+    /// Its text.
+    pub text: String,
+    /// From when on.
+    pub from: SystemTime,
+}
+
+/// What is wrong with the way to a machine's SSH server: injected faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// For so long after each boot nothing listens there, though the machine is up.
+    pub opens_after: Duration,
+    /// After each boot, the first connection that lives so long is reset.
+    pub cut_after: Option<Duration>,
 }
 
 /// Everything a machine needs to boot.
@@ -87,6 +109,8 @@ pub struct LaunchSpec {
     pub metadata: Metadata,
     /// What the security groups let in at launch.
     pub ingress: Vec<IngressRule>,
+    /// What is wrong with the way to its SSH server.
+    pub link: Link,
 }
 
 /// A machine that is up: its SSH server answers.

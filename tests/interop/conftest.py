@@ -70,14 +70,14 @@ def running(command: list, log: Path, end: signal.Signals = signal.SIGTERM, **op
                     process.wait()
 
 
-def client(service: str, url: str, region: str = REGION, key: str = "interop"):
+def client(service: str, url: str, region: str = REGION, key: str = "interop", retries: int = 1):
     return boto3.client(
         service,
         region_name=region,
         endpoint_url=url,
         aws_access_key_id=key,
         aws_secret_access_key="interop",
-        config=Config(retries={"max_attempts": 1}, proxies={}),
+        config=Config(retries={"max_attempts": retries}, proxies={}),
     )
 
 

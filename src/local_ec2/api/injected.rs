@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::filter::matches;
+use crate::local_ec2::machine::Link;
 use crate::local_ec2::state::Moment;
 use crate::local_ec2::wire::Error;
 
@@ -48,6 +49,8 @@ pub struct Injected {
     pub death: Option<Death>,
     /// What cannot be launched.
     pub scarce: Vec<Scarcity>,
+    /// What is wrong with the way to the instances that it launches.
+    pub link: Link,
 }
 
 impl Injected {

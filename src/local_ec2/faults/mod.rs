@@ -8,6 +8,7 @@
 //!   {"action": "Describe*", "region": "eu-west-1", "kind": "throttle", "probability": 0.1},
 //!   {"action": "CopyImage", "region": "us-east-1", "kind": "fails_later", "window_seconds": 5},
 //!   {"action": "RunInstances", "kind": "dies", "window_seconds": 30},
+//!   {"action": "RunInstances", "kind": "ssh_cut", "window_seconds": 5},
 //!   {"kind": "not_found", "resource": "i", "window_seconds": 2.0}
 //! ]}
 //! ```
@@ -25,6 +26,7 @@
 //! | `no_capacity` | before | `instance_type`, `zone` |
 //! | `not_found` | before | `resource`, `window_seconds` |
 //! | `fails_later`, `dies`, `interrupted` | accepted; shows later | `code`, `message`, `window_seconds` |
+//! | `ssh_late`, `ssh_cut` | accepted; shows on the way to the instance | `window_seconds` |
 //! | `delay` | after | `window_seconds` |
 //!
 //! **To stop a client at exactly one call.** `{"effect": "writes", "kind": "hang", "when": "after", "nth": [k]}` lets the k-th call that changes
@@ -158,7 +160,9 @@ mod tests {
         let mut faults = Faults::open(None, rules(r#"[{"kind":"no_capacity","zone":"*a"}]"#), 1).unwrap();
         let fault = decide_with(&mut faults, "CreateFleet", "").unwrap();
         assert!(matches!(&fault[..], [Fault::Scarce(scarcity)] if scarcity.zone.as_deref() == Some("*a")));
-        let fault = decide_with(&mut faults, "CreateVolume", "").unwrap();
+        assert_eq!(decide(&mut faults, "DescribeImages"), 0, "only launches and starts want capacity");
+        let named = rules(r#"[{"kind":"no_capacity","action":"CreateVolume"}]"#);
+        let fault = decide_with(&mut Faults::open(None, named, 1).unwrap(), "CreateVolume", "").unwrap();
         assert!(matches!(&fault[..], [Fault::Error(error, When::Before)] if error.status == 500));
     }
 

@@ -41,7 +41,7 @@ pub struct Rule {
     /// Only this zone (wildcards), for `no_capacity`.
     pub zone: Option<String>,
     /// Seconds: how long after it was made a resource is unknown (`not_found`), how long to wait (`delay`), how long after the launch
-    /// an instance ends (`dies`, `interrupted`), how much later than it would have been done the thing fails (`fails_later`).
+    /// an instance ends (`dies`, `interrupted`), its SSH server's times (`ssh_late`, `ssh_cut`), how much later than it would have been done the thing fails (`fails_later`).
     pub window_seconds: f64,
 }
 
@@ -101,6 +101,10 @@ pub enum FaultKind {
     Dies,
     /// The same for spot instances, for want of capacity.
     Interrupted,
+    /// The SSH server of the instances that the call launches cannot be reached for `window_seconds` after each boot.
+    SshLate,
+    /// After each boot of these instances, the first SSH connection that lives for `window_seconds` is reset.
+    SshCut,
     /// The answer comes `window_seconds` later.
     Delay,
 }
@@ -126,6 +130,10 @@ pub enum Fault {
     Later(LateFailure),
     /// What the call launches ends.
     Death(Death),
+    /// The way to the SSH server of what the call launches opens late.
+    LinkOpens(Duration),
+    /// It is cut.
+    LinkCut(Duration),
     /// There is no capacity.
     Scarce(Scarcity),
     /// Ids of this kind are unknown while younger than this.
@@ -222,6 +230,8 @@ impl Rule {
                 after: window,
                 only_spot: true,
             }),
+            FaultKind::SshLate => Fault::LinkOpens(window),
+            FaultKind::SshCut => Fault::LinkCut(window),
             FaultKind::Delay => Fault::Delay(window),
         }
     }

@@ -214,7 +214,7 @@ impl Keeper {
         let Some(boot) = &mut self.boot else { return Ok(()) };
         if agent_socket::answers(&shared).await {
             let spec = &self.kept.spec;
-            boot.proxy = Some(Proxy::listen(spec.address, &shared, boot.network.as_ref(), &spec.ingress).await?);
+            boot.proxy = Some(Proxy::listen(spec, &shared, boot.network.as_ref()).await?);
             self.phase.send_replace(Phase::Up(boot.number));
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -14,7 +14,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::local_ec2::machine::Metadata;
+use crate::local_ec2::machine::{Later, Metadata};
 
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
@@ -45,6 +45,7 @@ const VERSIONS: [&str; 15] = [
 #[derive(Debug)]
 pub struct Service {
     tree: BTreeMap<String, Vec<u8>>,
+    later: Vec<Later>,
     tokens_required: bool,
     hop_limit: u8,
     tokens: Mutex<HashMap<String, Instant>>,
@@ -79,6 +80,7 @@ impl Service {
         }
         let service = Self {
             tree,
+            later: metadata.later.clone(),
             tokens_required: metadata.tokens_required,
             hop_limit: metadata.hop_limit.max(1),
             tokens: Mutex::default(),
@@ -158,6 +160,9 @@ impl Service {
         if let Some(text) = self.tree.get(rest).or_else(|| self.tree.get(&format!("{rest}/"))) {
             return Answer::ok(text.clone());
         }
+        if let Some(leaf) = self.later.iter().find(|leaf| leaf.path == rest && leaf.from <= SystemTime::now()) {
+            return Answer::ok(leaf.text.clone());
+        }
         match self.list(rest) {
             names if names.is_empty() => Answer::error(StatusCode::NOT_FOUND),
             names => Answer::ok(names.join("\n")),
@@ -219,8 +224,14 @@ mod tests {
             ("meta-data/public-keys/0/openssh-key", "ssh-ed25519 A k"),
         ];
         let tree = leaves.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        let metadata = Metadata { tokens_required, enabled: true, hop_limit: 1, tree };
+        let metadata = Metadata { tokens_required, enabled: true, hop_limit: 1, tree, later: later() };
         Service::new(&metadata, Some(b"#!/bin/sh")).unwrap()
+    }
+
+    fn later() -> Vec<Later> {
+        let leaf = |name: &str, from| Later { path: format!("meta-data/spot/{name}"), text: "{}".to_owned(), from };
+        let now = SystemTime::now();
+        vec![leaf("instance-action", now), leaf("termination-time", now + Duration::from_secs(3600))]
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -248,6 +259,8 @@ mod tests {
             ("/latest", 200, "meta-data/\nuser-data"),
             ("/latest/user-data", 200, "#!/bin/sh"),
             ("/latest/meta-data/spot", 404, "Not Found"),
+            ("/latest/meta-data/spot/instance-action", 200, "{}"),
+            ("/latest/meta-data/spot/termination-time", 404, "Not Found"),
             ("/oldest/meta-data", 404, "Not Found"),
         ] {
             assert_eq!(get(&service, path, &[]), (status, text.to_owned()), "{path}");

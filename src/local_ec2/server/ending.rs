@@ -72,6 +72,8 @@ impl Plan {
         match fault {
             Fault::Later(failure) => self.injected.late = Some(failure),
             Fault::Death(death) => self.injected.death = Some(death),
+            Fault::LinkOpens(after) => self.injected.link.opens_after = after,
+            Fault::LinkCut(after) => self.injected.link.cut_after = Some(after),
             Fault::Scarce(scarcity) => self.injected.scarce.push(scarcity),
             Fault::NotFound(kind, window) => self.unknown.push((kind, window)),
             Fault::Delay(delay) => self.delay += delay,

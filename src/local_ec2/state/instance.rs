@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::local_ec2::machine::Link;
+
 use super::{Change, Content, Moment, Process, Reason, Tags};
 
 /// EC2's instance states.
@@ -260,6 +262,9 @@ pub struct Instance {
     /// An end that is fixed from the start (an injected fault).
     #[serde(default)]
     pub doom: Option<Doom>,
+    /// What is wrong with the way to its SSH server (an injected fault).
+    #[serde(default)]
+    pub link: Link,
     /// User tags.
     pub tags: Tags,
     /// What its runner still has to do, in order.

@@ -169,6 +169,7 @@ pub fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result
             profile_id: profile.as_ref().map(|(_, id)| id.clone()),
             spot_request: spot_request(call, region, request, &instance_id),
             doom: doom(call, request),
+            link: call.injected.link,
             attributes: Attributes {
                 ena_support: image.ena_support,
                 sriov_simple: image.sriov_simple,

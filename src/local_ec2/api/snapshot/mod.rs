@@ -148,7 +148,7 @@ pub fn describe(call: &Call<'_>) -> Result<Xml, Error> {
         (ids.is_empty() || ids.contains(&snapshot.id))
             && (owners.is_empty() || owners.iter().any(|name| name == owner || own && is_me(name)))
             && (restorable.is_empty()
-                || own && restorable.iter().any(is_me)
+                || restorable.iter().any(is_me) && (own || snapshot.shared_with.contains(me))
                 || restorable.iter().any(|name| snapshot.shared_with.contains(name)))
             && filters.pass(&snapshot.tags, |name| values(call, owner, snapshot, name))
     });

@@ -61,7 +61,7 @@ fn wanted(
     if let Some(alien) = excluded.iter().find(|id| !attached.iter().any(|(volume, _)| volume.id == **id)) {
         return Err(Error::value(format!("The volume '{alien}' is not attached to instance '{instance_id}'")));
     }
-    let is_wanted = |volume: &Volume, device: &str| !(without_root && device == root) && !excluded.contains(&volume.id);
+    let is_wanted = |volume: &Volume, device: &str| !(excluded.contains(&volume.id) || without_root && device == root);
     Ok(attached.iter().filter(|(v, hook)| is_wanted(v, &hook.device)).map(|(volume, _)| (*volume).clone()).collect())
 }
 

@@ -33,7 +33,7 @@ async fn volumes_are_attached_imaged_and_detached() {
     let image = ec2.call(&format!("DescribeImages&ImageId.1={}", image.text("imageId"))).await;
     assert_eq!(image.texts("snapshotId").len(), 2);
 
-    let root = ec2.call(&format!("DescribeVolumes&Filter.1.Name=attachment.device&Filter.1.Value.1=/dev/xvda")).await;
+    let root = ec2.call("DescribeVolumes&Filter.1.Name=attachment.device&Filter.1.Value.1=/dev/xvda").await;
     let refused = ec2.call(&format!("DetachVolume&VolumeId={}", root.text("volumeId"))).await;
     assert_eq!(refused.code(), (400, "OperationNotPermitted"));
     let detach = format!("DetachVolume&VolumeId={one}");

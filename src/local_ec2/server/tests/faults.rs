@@ -135,3 +135,15 @@ async fn buckets_throttle_as_ec2_does() {
     assert_eq!(codes[4], "InvalidInstanceID.NotFound");
     assert_eq!(codes[5], "RequestLimitExceeded");
 }
+
+#[tokio::test]
+async fn machines_are_told_what_is_wrong_with_their_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let machines = Scripted::new(false);
+    let rules = r#"[{"action":"RunInstances","kind":"ssh_late","window_seconds":2},{"action":"RunInstances","kind":"ssh_cut","window_seconds":3}]"#;
+    let rules = serde_json::from_str(rules).unwrap();
+    let ec2 = Ec2::start(dir.path(), Arc::clone(&machines) as Arc<dyn Machines>, |options| options.rules = rules).await;
+    ec2.launch("").await;
+    let link = machines.specs.lock().unwrap()[0].link;
+    assert_eq!((link.opens_after, link.cut_after), (Duration::from_secs(2), Some(Duration::from_secs(3))));
+}
