@@ -1,5 +1,7 @@
 //! What decides which account, region and endpoint calls go to, as plain data: from the template and from the command line.
 
+use std::collections::BTreeMap;
+
 use crate::secret::Secret;
 
 /// The access options of a template (packer-amazon.md section 1.1), resolved no further.
@@ -19,6 +21,8 @@ pub struct Access {
     pub attempts: Option<u32>,
     /// Role to assume on top of the credentials.
     pub role: Option<Role>,
+    /// Whether this machine's own metadata service may give credentials.
+    pub metadata: Metadata,
     /// Whether the credentials are checked with STS before anything else.
     pub validation: Validation,
 }
@@ -34,6 +38,22 @@ pub struct Role {
     pub session_name: Option<String>,
     /// Session length in seconds.
     pub seconds: Option<u64>,
+    /// Policy that restricts the session, as JSON.
+    pub policy: Option<String>,
+    /// Managed policies that restrict the session, by ARN.
+    pub policy_arns: Vec<String>,
+    /// Session tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Whether the metadata service of the machine that Kiln runs on is asked for credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metadata {
+    /// It is, after everything else.
+    #[default]
+    Ask,
+    /// It is not (`skip_metadata_api_check`).
+    Skip,
 }
 
 /// Whether `sts:GetCallerIdentity` is called first.

@@ -13,10 +13,10 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use crate::engine::ledger::Place;
 
-use super::access::{Access, LocalEndpoint, Role};
+use super::access::{Access, LocalEndpoint, Metadata, Role};
 use super::batch::Batch;
 use super::error::{Error, Kind};
-use super::{image, instance};
+use super::{credentials, image, instance};
 
 /// Attempts per call when the template says nothing, as Packer's Amazon plugin has it.
 const ATTEMPTS: u32 = 10;
@@ -143,6 +143,7 @@ fn endpoint_variable(config: &dyn aws_types::service_config::LoadServiceConfig, 
 
 async fn load(access: &Access, local: Option<&LocalEndpoint>) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let without_metadata = credentials::without_metadata(access, &http);
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     let attempts = access.attempts.filter(|n| *n > 0).unwrap_or(ATTEMPTS);
@@ -155,6 +156,9 @@ async fn load(access: &Access, local: Option<&LocalEndpoint>) -> SdkConfig {
     }
     if let Some(profile) = &access.profile {
         loader = loader.profile_name(profile);
+    }
+    if access.metadata == Metadata::Skip {
+        loader = loader.credentials_provider(without_metadata);
     }
     match local {
         Some(local) => load_local(loader, access, local).await,
@@ -189,13 +193,24 @@ async fn with_keys(loader: ConfigLoader, access: &Access) -> ConfigLoader {
 }
 
 async fn with_role(config: SdkConfig, access: &Access) -> SdkConfig {
-    let Some(Role { arn, external_id, session_name, seconds }) = &access.role else { return config };
+    let Some(Role { arn, external_id, session_name, seconds, policy, policy_arns, tags }) = &access.role else {
+        return config;
+    };
     let mut builder = aws_config::sts::AssumeRoleProvider::builder(arn)
         .session_name(session_name.clone().unwrap_or_else(|| "kiln".to_owned()))
         .session_length(Duration::from_secs(seconds.unwrap_or(900)))
         .configure(&config);
     if let Some(id) = external_id {
         builder = builder.external_id(id);
+    }
+    if let Some(policy) = policy {
+        builder = builder.policy(policy);
+    }
+    if !policy_arns.is_empty() {
+        builder = builder.policy_arns(policy_arns.clone());
+    }
+    if !tags.is_empty() {
+        builder = builder.tags(tags);
     }
     let provider = builder.build().await;
     config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod batch;
 pub mod clients;
+mod credentials;
 pub mod device;
 pub mod error;
 pub mod identity;

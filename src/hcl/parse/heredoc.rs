@@ -7,6 +7,9 @@ use std::ops::Range;
 
 use crate::hcl::format::{Kind, tokens_with_places};
 
+/// More heredocs within each other than the language allows nested levels.
+const MAX_NESTED: usize = 64;
+
 /// A heredoc.
 struct Heredoc {
     /// The word that starts it.
@@ -44,6 +47,10 @@ fn heredocs(text: &str) -> Vec<Heredoc> {
                 let mark = text[place.clone()].trim_end();
                 let word = mark.trim_start_matches(['<', '-']);
                 let start = place.start + mark.len() - word.len();
+                if open.len() == MAX_NESTED {
+                    // The parser refuses it; looking into each of thousands would take for ever.
+                    return Vec::new();
+                }
                 open.push(Heredoc { opens: start..start + word.len(), content: place.end..text.len(), closes: None });
             }
             Kind::CloseHeredoc => {

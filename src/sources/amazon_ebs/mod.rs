@@ -128,7 +128,7 @@ impl Source for AmazonEbs {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let text = "`enable_t2_unlimited` is deprecated: use `enable_unlimited_credits`";
+        let text = "enable_t2_unlimited is deprecated please use enable_unlimited_credits. In future versions of Packer, inclusion of enable_t2_unlimited will error your builds.";
         self.options.enable_t2_unlimited.then(|| text.to_owned()).into_iter().collect()
     }
 }

@@ -97,6 +97,10 @@ fn launch_problems(options: &Options) -> Vec<String> {
     if options.tenancy.is_some() && options.placement.as_ref().is_some_and(|placement| placement.tenancy.is_some()) {
         problems.push("Error: Please set only one of placement.tenancy and tenancy (deprecated)".to_owned());
     }
+    let placed = options.placement.as_ref().and_then(|placement| placement.tenancy.as_deref());
+    let tenancies = [placed, options.tenancy.as_deref()].into_iter().flatten();
+    let unknown = tenancies.filter(|tenancy| !["", "default", "dedicated", "host"].contains(tenancy));
+    problems.extend(unknown.map(|tenancy| format!("Error: Unknown tenancy type {tenancy}")));
     problems.extend(metadata_problems(options));
     problems.extend(credit_problem(options));
     problems
@@ -163,7 +167,7 @@ fn device_problems(device: &Device) -> Vec<String> {
     if name.is_empty() {
         problems.push("The `device_name` must be specified for every device in the block device mapping.".to_owned());
     }
-    if device.kms_key_id.is_some() && device.encrypted != Some(true) {
+    if device.kms_key_id.is_some() && device.encrypted == Some(false) {
         problems.push(format!("The device {name}, must also have `encrypted: true` when setting a kms_key_id."));
     }
     let kind = device.volume_type.as_deref().unwrap_or_default();
@@ -182,12 +186,27 @@ fn device_problems(device: &Device) -> Vec<String> {
     {
         problems.push(format!("IOPS must be between {} and {} for device {name}", range.start(), range.end()));
     }
+    problems.extend(iops_ratio_problem(device, kind));
     if let Some(value) = device.throughput
         && !(125..=2000).contains(&value)
     {
         problems.push(format!("Throughput must be between 125 and 2000 for device {name}"));
     }
     problems
+}
+
+/// EC2 gives an `io1` volume at most 50 operations a second for each GiB, and an `io2` volume 500.
+fn iops_ratio_problem(device: &Device, kind: &str) -> Option<String> {
+    let most = match kind {
+        "io1" => 50,
+        "io2" => 500,
+        _ => return None,
+    };
+    let (iops, size) = (device.iops?, device.volume_size.filter(|size| *size > 0)?);
+    (iops / size > most).then(|| {
+        let name = &device.device_name;
+        format!("{name}: the maximum ratio of provisioned IOPS to requested volume size (in GiB) is {most}:1 for {kind} volumes")
+    })
 }
 
 fn is_cidr(text: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Options of Packer's `amazon-ebs` that this version of Kiln does not have, so that their refusal can say so.
 
 /// Their names.
-pub const OPTIONS: [&str; 29] = [
+pub const OPTIONS: [&str; 28] = [
     "aws_polling",
     "block_duration_minutes",
     "capacity_reservation_group_arn",
@@ -20,7 +20,6 @@ pub const OPTIONS: [&str; 29] = [
     "pause_before_ssm",
     "region_kms_key_ids",
     "session_manager_port",
-    "skip_metadata_api_check",
     "skip_profile_validation",
     "skip_save_build_region",
     "spot_allocation_strategy",

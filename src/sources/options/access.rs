@@ -1,9 +1,11 @@
 //! Access to AWS, as templates give it (packer-amazon.md section 1.1).
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::aws::access::{Access, Role, Validation};
+use crate::aws::access::{Access, Metadata, Role, Validation};
 use crate::secret::Secret;
 
 /// Which account, region and endpoint calls go to.
@@ -30,6 +32,8 @@ pub struct AccessOptions {
     assume_role: Option<AssumeRole>,
     /// Does not check the credentials with STS first.
     skip_credential_validation: bool,
+    /// Does not ask the metadata service of the machine that Kiln runs on for credentials.
+    skip_metadata_api_check: bool,
 }
 
 /// A role to assume.
@@ -44,6 +48,12 @@ pub struct AssumeRole {
     external_id: Option<String>,
     /// Session name.
     session_name: Option<String>,
+    /// Policy that restricts the session, as JSON.
+    policy: Option<String>,
+    /// Managed policies that restrict the session, by ARN.
+    policy_arns: Vec<String>,
+    /// Session tags.
+    tags: BTreeMap<String, String>,
 }
 
 impl AccessOptions {
@@ -72,6 +82,7 @@ impl AccessOptions {
             ec2_endpoint: given(&self.custom_endpoint_ec2),
             attempts: self.max_retries,
             role: self.assume_role.as_ref().filter(|role| !role.role_arn.is_empty()).map(AssumeRole::role),
+            metadata: if self.skip_metadata_api_check { Metadata::Skip } else { Metadata::Ask },
             validation: if self.skip_credential_validation { Validation::Skip } else { Validation::Check },
         }
     }
@@ -84,6 +95,9 @@ impl AssumeRole {
             external_id: self.external_id.clone(),
             session_name: self.session_name.clone(),
             seconds: self.duration_seconds,
+            policy: self.policy.clone().filter(|policy| !policy.is_empty()),
+            policy_arns: self.policy_arns.clone(),
+            tags: self.tags.clone(),
         }
     }
 }
