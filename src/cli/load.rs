@@ -12,6 +12,7 @@ use crate::plan::legacy::PACKER_VERSION;
 use crate::report::Reporter;
 use crate::run::data::{Reading, supply};
 use crate::run::kinds::Registered;
+use crate::run::prepare::check_names;
 use crate::sources::World;
 use crate::template::{Inputs, Loaded, Loading, Mode, Order, Requirement, Undeclared, legacy};
 
@@ -111,9 +112,11 @@ async fn read_found(
         loading.finish()
     };
     loaded.sensitive.iter().for_each(|text| settings.secrets.register(text));
+    let mut diagnostics = loaded.diagnostics;
+    diagnostics.extend(loaded.draft.iter().flat_map(|draft| check_names(draft, &settings.secrets)));
     Ok(Read {
         plan: loaded.plan,
-        diagnostics: loaded.diagnostics,
+        diagnostics: diagnostics.distinct(),
         sources: loaded.sources,
         requirements: loaded.requirements,
         sensitive: loaded.sensitive,

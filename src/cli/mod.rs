@@ -4,6 +4,7 @@ mod args;
 mod build;
 mod cleanup;
 mod console;
+mod docs;
 mod ec2_local;
 mod exit;
 mod files;
@@ -21,6 +22,8 @@ mod local;
 mod local_ec2;
 mod overview;
 mod plugins;
+mod reference;
+mod schema;
 mod settings;
 mod terminal;
 mod validate;
@@ -46,6 +49,7 @@ enum Verb {
     Build(build::Args),
     Cleanup(cleanup::Args),
     Console(console::Args),
+    Docs(docs::Args),
     Ec2Local(ec2_local::Args),
     Fmt(fmt::Args),
     Init(init::Args),
@@ -58,6 +62,7 @@ enum Verb {
     Local(local::Verb),
     #[command(subcommand, alias = "plugin")]
     Plugins(plugins::Verb),
+    Schema(schema::Args),
     Validate(validate::Args),
     Version(version::Args),
 }
@@ -88,6 +93,8 @@ fn with_bools(command: Command) -> Command {
 fn run(verb: Verb, settings: Settings) -> ExitCode {
     match verb {
         Verb::Fmt(args) => fmt::run(&args, &settings),
+        Verb::Docs(args) => docs::run(&args, &settings),
+        Verb::Schema(args) => schema::run(&args, &settings),
         Verb::Version(args) => version::run(&args, &settings),
         Verb::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, &settings),
         Verb::Fix(args) => fix::run(&args, &settings),
@@ -114,6 +121,8 @@ fn run_async(verb: Verb, settings: Settings) -> ExitCode {
             Verb::Local(verb) => local::run(verb, &settings).await,
             Verb::Plugins(verb) => plugins::run(&verb, &settings).await,
             Verb::Validate(args) => validate::run(args, &settings).await,
+            Verb::Docs(args) => docs::run(&args, &settings),
+            Verb::Schema(args) => schema::run(&args, &settings),
             Verb::Version(args) => version::run(&args, &settings),
         }
     });

@@ -6,9 +6,8 @@ use crate::aws::image_filter;
 use crate::engine::Cause;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::diagnostics::Diagnostics;
 use crate::hcl::{Type, Value};
-use crate::scripts::joined;
 use crate::sources::World;
 use crate::sources::options::access::AccessOptions;
 use crate::sources::options::filters::ImageFilter;
@@ -48,7 +47,7 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn DataSource>, Diagnostics> {
     if problems.is_empty() {
         return Ok(Box::new(AmazonAmi { access, filter }));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 #[async_trait(?Send)]

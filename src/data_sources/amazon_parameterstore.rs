@@ -8,9 +8,8 @@ use crate::aws::parameter::{self, Decryption};
 use crate::engine::Cause;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::diagnostics::Diagnostics;
 use crate::hcl::{Type, Value};
-use crate::scripts::joined;
 use crate::sources::World;
 use crate::sources::options::access::AccessOptions;
 use crate::sources::options::take;
@@ -51,7 +50,7 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn DataSource>, Diagnostics> {
     if problems.is_empty() {
         return Ok(Box::new(Parameterstore { access, options }));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 #[async_trait(?Send)]

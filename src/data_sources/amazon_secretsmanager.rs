@@ -9,9 +9,8 @@ use crate::aws::secret::{self, Version};
 use crate::engine::Cause;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::diagnostics::Diagnostics;
 use crate::hcl::{Type, Value};
-use crate::scripts::joined;
 use crate::sources::World;
 use crate::sources::options::access::AccessOptions;
 use crate::sources::options::take;
@@ -56,7 +55,7 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn DataSource>, Diagnostics> {
     if problems.is_empty() {
         return Ok(Box::new(SecretsManager { access, options }));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 /// A member that is no text and no number.

@@ -8,9 +8,8 @@ use serde::de::DeserializeOwned;
 use crate::engine::Cause;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::diagnostics::Diagnostics;
 use crate::hcl::{Type, Value};
-use crate::scripts::joined;
 use crate::sources::World;
 
 use super::{DataSource, Kind};
@@ -179,7 +178,7 @@ fn prepare<T: Rules + DeserializeOwned + JsonSchema + 'static>(
     if problems.is_empty() {
         return Ok(Box::new(OutOfReach));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 /// What only HCP Packer knows.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::engine::Cause;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::diagnostics::Diagnostics;
 use crate::hcl::{Type, Value};
 use crate::scripts::joined;
 use crate::sources::World;
@@ -52,7 +52,7 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn DataSource>, Diagnostics> {
     if problems.is_empty() {
         return Ok(Box::new(options));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 impl Options {

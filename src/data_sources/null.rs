@@ -25,7 +25,7 @@ pub const KIND: Kind = Kind {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Options {
-    /// What it gives back. Required.
+    /// The text that it gives back, as `output`. Required.
     input: String,
 }
 

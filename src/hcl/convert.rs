@@ -80,12 +80,12 @@ pub fn unified(values: Vec<Value>) -> Option<(Type, Vec<Value>)> {
 fn convert_data(value: &Value, ty: &Type) -> Result<Value, ConvertError> {
     match (value.data(), ty) {
         (_, Type::Dynamic) => Ok(value.clone()),
-        (Data::Null(from) | Data::Unknown(from), _) if !convertible(from, ty) => Err(mismatch(ty)),
+        (Data::Null(from) | Data::Unknown(from), _) if !convertible(from, ty) => Err(mismatch(from, ty)),
         (Data::Null(_), _) => Ok(Value::null(ty.clone())),
         (Data::Unknown(_), _) => Ok(Value::unknown(ty.clone())),
         (_, Type::Bool) => to_bool(value),
         (_, Type::Number) => to_number(value),
-        (_, Type::String) => value.to_text().map(Value::string).ok_or_else(|| mismatch(ty)),
+        (_, Type::String) => value.to_text().map(Value::string).ok_or_else(|| mismatch(&value.ty(), ty)),
         (_, Type::List(element)) => sequence(value, element, ty).map(|(element, values)| Value::list(element, values)),
         (_, Type::Set(element)) => sequence(value, element, ty).map(|(element, values)| Value::set(element, values)),
         (_, Type::Map(element)) => to_map(value, element, ty),
@@ -94,8 +94,34 @@ fn convert_data(value: &Value, ty: &Type) -> Result<Value, ConvertError> {
     }
 }
 
-fn mismatch(ty: &Type) -> ConvertError {
-    ConvertError::new(format!("{ty} required"))
+/// What to write so that a value which did not convert to a type does, where one slip explains it.
+pub fn remedy(value: &Value, ty: &Type) -> Option<String> {
+    let is_one = matches!(value.data(), Data::String(_) | Data::Number(_) | Data::Bool(_));
+    let is_several = matches!(value.data(), Data::Tuple(_) | Data::List(..));
+    let text = match ty {
+        Type::List(_) | Type::Set(_) | Type::Tuple(_) if is_one => "put it in brackets: a list of one is written [ … ]",
+        Type::String | Type::Number | Type::Bool if is_several => {
+            "one value is wanted, not a list: leave the brackets out"
+        }
+        Type::Map(_) | Type::Object(_) if is_one || is_several => "write an object: { name = value }",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn mismatch(from: &Type, ty: &Type) -> ConvertError {
+    let given = match from {
+        Type::Dynamic => return ConvertError::new(format!("{ty} required")),
+        Type::Object(_) => "an object",
+        Type::Bool => "a bool",
+        Type::Number => "a number",
+        Type::String => "a string",
+        Type::List(_) => "a list",
+        Type::Set(_) => "a set",
+        Type::Map(_) => "a map",
+        Type::Tuple(_) => "a list",
+    };
+    ConvertError::new(format!("{ty} required, but {given} was given"))
 }
 
 /// Whether values of one type can convert to another at all; used where there is no value to try.
@@ -133,25 +159,25 @@ fn to_bool(value: &Value) -> Result<Value, ConvertError> {
             "False" | "FALSE" => {
                 Err(ConvertError::new("a bool is required; to convert from string, use lowercase \"false\""))
             }
-            _ => Err(ConvertError::new("a bool is required")),
+            _ => Err(ConvertError::new("a bool is required, but this string is neither \"true\" nor \"false\"")),
         },
-        _ => Err(mismatch(&Type::Bool)),
+        _ => Err(mismatch(&value.ty(), &Type::Bool)),
     }
 }
 
 fn to_number(value: &Value) -> Result<Value, ConvertError> {
     match value.data() {
         Data::Number(_) => Ok(value.clone()),
-        Data::String(text) => {
-            Number::parse(text).map(Value::number).ok_or_else(|| ConvertError::new("a number is required"))
-        }
-        _ => Err(mismatch(&Type::Number)),
+        Data::String(text) => Number::parse(text)
+            .map(Value::number)
+            .ok_or_else(|| ConvertError::new("a number is required, but this string is none")),
+        _ => Err(mismatch(&value.ty(), &Type::Number)),
     }
 }
 
 /// The elements of a list, set or tuple, all of the element type, or of the one they have in common where it is open.
 fn sequence(value: &Value, element: &Type, ty: &Type) -> Result<(Type, Vec<Value>), ConvertError> {
-    let values = value.as_sequence().ok_or_else(|| mismatch(ty))?;
+    let values = value.as_sequence().ok_or_else(|| mismatch(&value.ty(), ty))?;
     let converted: Result<Vec<Value>, ConvertError> = values
         .iter()
         .enumerate()
@@ -172,7 +198,7 @@ fn close(element: &Type, values: Vec<Value>, what: &str) -> Result<(Type, Vec<Va
 }
 
 fn to_map(value: &Value, element: &Type, ty: &Type) -> Result<Value, ConvertError> {
-    let entries = value.as_mapping().ok_or_else(|| mismatch(ty))?;
+    let entries = value.as_mapping().ok_or_else(|| mismatch(&value.ty(), ty))?;
     let mut values = Vec::with_capacity(entries.len());
     for (key, value) in entries {
         values.push(convert(value, element).map_err(|error| error.inside(Step::Key(key.clone())))?);
@@ -182,7 +208,7 @@ fn to_map(value: &Value, element: &Type, ty: &Type) -> Result<Value, ConvertErro
 }
 
 fn to_tuple(value: &Value, elements: &[Type], ty: &Type) -> Result<Value, ConvertError> {
-    let Data::Tuple(values) = value.data() else { return Err(mismatch(ty)) };
+    let Data::Tuple(values) = value.data() else { return Err(mismatch(&value.ty(), ty)) };
     if values.len() != elements.len() {
         return Err(ConvertError::new(format!("tuple of {} elements required, got {}", elements.len(), values.len())));
     }
@@ -193,7 +219,7 @@ fn to_tuple(value: &Value, elements: &[Type], ty: &Type) -> Result<Value, Conver
 
 /// Attributes that the type does not name are dropped; missing ones must be optional.
 fn to_object(value: &Value, object: &ObjectType, ty: &Type) -> Result<Value, ConvertError> {
-    let entries = value.as_mapping().ok_or_else(|| mismatch(ty))?;
+    let entries = value.as_mapping().ok_or_else(|| mismatch(&value.ty(), ty))?;
     let mut attributes = BTreeMap::new();
     for (name, attribute) in &object.attributes {
         let given = entries.get(name);
@@ -243,16 +269,16 @@ mod tests {
     fn primitives() {
         let cases = [
             (s("1e3"), Type::Number, "1000"),
-            (s("0x10"), Type::Number, "! a number is required"),
+            (s("0x10"), Type::Number, "! a number is required, but this string is none"),
             (s("1"), Type::Bool, "true"),
-            (s("yes"), Type::Bool, "! a bool is required"),
-            (n(1), Type::Bool, "! bool required"),
+            (s("yes"), Type::Bool, "! a bool is required, but this string is neither \"true\" nor \"false\""),
+            (n(1), Type::Bool, "! bool required, but a number was given"),
             (Value::bool(true), Type::String, "\"true\""),
-            (Value::bool(true), Type::Number, "! number required"),
-            (Value::tuple(vec![]), Type::String, "! string required"),
+            (Value::bool(true), Type::Number, "! number required, but a bool was given"),
+            (Value::tuple(vec![]), Type::String, "! string required, but a list was given"),
             (Value::null(Type::Dynamic), Type::Number, "null"),
             (Value::unknown(Type::String), Type::Number, "<unknown>"),
-            (Value::unknown(Type::Bool), Type::Number, "! number required"),
+            (Value::unknown(Type::Bool), Type::Number, "! number required, but a bool was given"),
         ];
         for (value, ty, want) in cases {
             assert_eq!(shown(&value, &ty), want, "{value:?} as {ty}");
@@ -264,12 +290,18 @@ mod tests {
         let tuple = Value::tuple(vec![n(1), s("a"), Value::bool(true)]);
         assert_eq!(shown(&tuple, &Type::list(Type::Dynamic)), r#"["1", "a", "true"]"#);
         assert_eq!(convert(&tuple, &Type::list(Type::Dynamic)).unwrap().ty(), Type::list(Type::String));
-        assert_eq!(shown(&tuple, &Type::list(Type::Number)), "! element 1: a number is required");
+        assert_eq!(
+            shown(&tuple, &Type::list(Type::Number)),
+            "! element 1: a number is required, but this string is none"
+        );
         let mixed = Value::tuple(vec![n(1), Value::bool(true)]);
         assert_eq!(shown(&mixed, &Type::list(Type::Dynamic)), "! all elements must have the same type");
         let nested = Value::tuple(vec![Value::tuple(vec![n(1)]), s("a")]);
-        assert_eq!(shown(&nested, &Type::list(Type::list(Type::String))), "! element 1: list of string required");
-        assert_eq!(shown(&s("a"), &Type::set(Type::String)), "! set of string required");
+        assert_eq!(
+            shown(&nested, &Type::list(Type::list(Type::String))),
+            "! element 1: list of string required, but a string was given"
+        );
+        assert_eq!(shown(&s("a"), &Type::set(Type::String)), "! set of string required, but a string was given");
         assert_eq!(shown(&Value::tuple(vec![s("1"), n(1)]), &Type::set(Type::Number)), "{1}");
     }
 

@@ -1,5 +1,6 @@
 //! What is wrong with a text and where, and how it is shown.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,8 +9,6 @@ use unicode_width::UnicodeWidthStr;
 
 /// Longer details are broken into lines of at most this many columns.
 const WIDTH: usize = 80;
-/// The most bytes of a character: two edits change the length of a word by at most twice this.
-const MAX_UTF8: usize = 4;
 /// A source line longer than this is cut around the fault.
 const MAX_SNIPPET: usize = 160;
 
@@ -129,13 +128,25 @@ pub struct Diagnostic {
     pub quote: Quote,
     /// What to do about it, as a fragment: `did you mean "x"?`
     pub hint: Option<String>,
+    /// What the place belongs to: `provisioner "shell"`.
+    pub context: Option<String>,
+    /// Another place that has to do with it, and what is there: `First declared here`.
+    pub other: Option<(String, Span)>,
 }
 
 impl Diagnostic {
     /// An error without a place yet.
     pub fn error(summary: impl Into<String>, detail: impl Into<String>) -> Self {
-        let (summary, detail) = (summary.into(), detail.into());
-        Self { severity: Severity::Error, summary, detail, span: None, quote: Quote::Line, hint: None }
+        Self {
+            severity: Severity::Error,
+            summary: summary.into(),
+            detail: detail.into(),
+            span: None,
+            quote: Quote::Line,
+            hint: None,
+            context: None,
+            other: None,
+        }
     }
 
     /// A warning without a place yet.
@@ -154,6 +165,20 @@ impl Diagnostic {
     #[must_use]
     pub fn at_line_of(self, span: &Span) -> Self {
         Self { quote: Quote::Nothing, ..self.at(span) }
+    }
+
+    /// With what the place belongs to; the innermost one stays.
+    #[must_use]
+    pub fn within(mut self, context: impl Into<String>) -> Self {
+        self.context.get_or_insert_with(|| context.into());
+        self
+    }
+
+    /// With another place that has to do with it, and what is there.
+    #[must_use]
+    pub fn beside(mut self, what: impl Into<String>, span: &Span) -> Self {
+        self.other = Some((what.into(), span.clone()));
+        self
     }
 
     /// With a hint, if there is one.
@@ -204,6 +229,13 @@ impl Diagnostics {
     /// Drops all after the first `len`.
     pub fn truncate(&mut self, len: usize) {
         self.list.truncate(len);
+    }
+
+    /// Each once.
+    #[must_use]
+    pub fn distinct(self) -> Self {
+        let mut seen = HashSet::new();
+        self.list.into_iter().filter(|found| seen.insert(found.clone())).collect()
     }
 
     /// In the order of the places in the texts; those without a place first.
@@ -265,13 +297,16 @@ pub fn render_one(diagnostic: &Diagnostic, sources: &Sources) -> String {
     text.push_str("\n\n");
     if let Some(span) = &diagnostic.span {
         text.push_str(&match diagnostic.quote {
-            Quote::Line => snippet(span, sources),
+            Quote::Line => snippet(span, diagnostic.context.as_deref(), sources),
             Quote::Nothing => line_only(span, sources),
         });
     }
     if !diagnostic.detail.is_empty() {
         text.push_str(&wrap(&diagnostic.detail));
         text.push_str("\n\n");
+    }
+    if let Some((what, span)) = &diagnostic.other {
+        let _ = write!(text, "{what}:\n\n{}", snippet(span, None, sources));
     }
     if let Some(hint) = &diagnostic.hint {
         let _ = write!(text, "{}\n\n", wrap(&format!("hint: {hint}")));
@@ -287,12 +322,13 @@ pub fn render_line(diagnostic: &Diagnostic, sources: &Sources) -> String {
 }
 
 /// The place of a fault: file, line, column, the line itself and carets under the fault.
-fn snippet(span: &Span, sources: &Sources) -> String {
+fn snippet(span: &Span, context: Option<&str>, sources: &Sources) -> String {
     let text = sources.text(span.file);
     let name = sources.name(span.file);
     let start = span.range.start.min(text.len());
     let (number, line, column) = line_at(text, start);
-    let mut shown = format!("  on {name} line {number}, column {}:\n", column + 1);
+    let context = context.map(|context| format!(", in {context}")).unwrap_or_default();
+    let mut shown = format!("  on {name} line {number}, column {}{context}:\n", column + 1);
     let before: String = line.chars().take(column).collect();
     let rest = &line[before.len()..];
     let marked = &rest[..floor_boundary(rest, span.range.end.saturating_sub(start))];
@@ -381,31 +417,66 @@ fn wrap_line(line: &str) -> String {
     wrapped
 }
 
-/// A hint that names the candidate which is at most two edits away from the word, if there is one.
+/// A hint that names the candidate that is [`nearest`] to the word, if there is one.
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(word, candidates).map(|candidate| format!("did you mean {candidate:?}?"))
 }
 
-/// The candidate nearest to the word, at most two edits away.
+/// The candidate that was most likely meant: the same but for case and dashes, a few letters off, or the word with more before or after it.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A name that is much longer or shorter needs no closer look; a template can have thousands.
-    let likely = candidates.into_iter().filter(|candidate| candidate.len().abs_diff(word.len()) <= 2 * MAX_UTF8);
-    let near = likely.map(|candidate| (distance(word, candidate), candidate));
-    near.filter(|(distance, _)| *distance < 3 && *distance < word.chars().count()).min().map(|(_, candidate)| candidate)
+    let plain = folded(word);
+    let near =
+        candidates.into_iter().filter_map(|candidate| Some((remoteness(&plain, &folded(candidate))?, candidate)));
+    near.min().map(|(_, candidate)| candidate)
 }
 
-/// The number of characters to insert, delete or change.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
+/// A name without the differences that people overlook.
+fn folded(name: &str) -> Vec<char> {
+    name.chars().flat_map(char::to_lowercase).map(|c| if c == '-' { '_' } else { c }).collect()
+}
+
+/// How unlikely it is that one was written for the other; none if it is too unlikely to say.
+fn remoteness(word: &[char], candidate: &[char]) -> Option<usize> {
+    let length = word.len();
+    // A short word is soon another one: of three letters one may be off, and the first counts double.
+    let allowed = match length {
+        0 | 1 => 0,
+        2 => usize::from(candidate.len() == 2 && word.first() == candidate.first()),
+        3 | 4 => 1 + usize::from(word.first() == candidate.first()),
+        5..=9 => 2,
+        _ => 3,
+    };
+    // A template can have thousands of names: most need no closer look.
+    if candidate.len().abs_diff(length) <= allowed
+        && let Some(edits) = Some(distance(word, candidate)).filter(|edits| *edits <= allowed)
+    {
+        return Some(edits);
+    }
+    let is_part = length >= 4 && (part(candidate, word) || part(word, candidate) && candidate.len() >= 4);
+    // Any slip of the pen is likelier than a part left out; among those, the shorter part.
+    is_part.then(|| 4 + candidate.len().abs_diff(length))
+}
+
+/// Whether a name is another one with more words before or after it.
+fn part(long: &[char], short: &[char]) -> bool {
+    let front = long.strip_prefix(short).is_some_and(|rest| rest.first() == Some(&'_'));
+    front || long.strip_suffix(short).is_some_and(|rest| rest.last() == Some(&'_'))
+}
+
+/// The number of characters to insert, delete, change, or swap with their neighbour.
+fn distance(left: &[char], right: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (at, l) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
+    for (at, l) in left.iter().enumerate() {
+        let mut next = vec![at + 1];
         for (to, r) in right.iter().enumerate() {
-            let changed = diagonal + usize::from(l != *r);
-            diagonal = row[to + 1];
-            row[to + 1] = changed.min(row[to] + 1).min(diagonal + 1);
+            let mut best = (row[to] + usize::from(l != r)).min(row[to + 1] + 1).min(next[to] + 1);
+            if at > 0 && to > 0 && left[at - 1] == *r && right[to - 1] == *l {
+                best = best.min(before[to - 1] + 1);
+            }
+            next.push(best);
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[right.len()]
 }
@@ -417,7 +488,7 @@ mod tests {
     fn shown(text: &str, range: Range<usize>) -> String {
         let mut sources = Sources::default();
         let file = sources.add("a.hcl", text);
-        snippet(&Span::new(file, range), &sources)
+        snippet(&Span::new(file, range), None, &sources)
     }
 
     #[test]
@@ -458,9 +529,21 @@ mod tests {
     #[test]
     fn suggestions() {
         assert_eq!(nearest("instance_typ", ["instance_type", "region"]), Some("instance_type"));
-        assert_eq!(nearest("data", ["path", "region"]), Some("path"));
-        assert_eq!(nearest("xy", ["ab"]), None);
-        assert_eq!(nearest("abc", []), None);
+        for (word, candidates, wanted) in [
+            ("regoin", &["region", "reason"][..], Some("region")),
+            ("nil", &["null", "file"], Some("null")),
+            ("Instance-Type", &["instance_type", "instance_types"], Some("instance_type")),
+            ("username", &["ssh_username", "ssh_bastion_username"], Some("ssh_username")),
+            ("instance", &["instance_type", "region"], Some("instance_type")),
+            ("temporary_keypair_type", &["temporary_key_pair_type"], Some("temporary_key_pair_type")),
+            ("text", &["set", "list", "string"], None),
+            ("data", &["path", "region"], None),
+            ("foo", &["for", "bar"], Some("for")),
+            ("xy", &["ab", "x"], None),
+            ("abc", &[], None),
+        ] {
+            assert_eq!(nearest(word, candidates.iter().copied()), wanted, "{word}");
+        }
     }
 
     #[test]

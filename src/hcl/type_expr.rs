@@ -31,6 +31,13 @@ pub fn parse_type(expr: &Expr, optional: Optional) -> Result<Type, Diagnostics> 
             keyword(&value.to_text().unwrap_or_default(), &expr.span)
         }
         ExprKind::Call(call) => constructor(call, &expr.span, optional),
+        ExprKind::Literal(value) if value.as_str().is_some() => {
+            let text = value.as_str().unwrap_or_default();
+            let word = KEYWORDS.iter().find(|word| text.starts_with(**word)).map_or("string", |_| text);
+            let detail = "A type is a keyword or a constructor such as list(string), and not a text.";
+            let hint = format!("without the quotes: {word}");
+            Err(Diagnostic::error(SUMMARY, detail).at(&expr.span).hint(hint).into())
+        }
         _ => fail(
             &expr.span,
             "A type specification is either a primitive type keyword (bool, number, string) or a complex type \
@@ -50,7 +57,9 @@ fn keyword(name: &str, span: &Span) -> Result<Type, Diagnostics> {
         "number" => Ok(Type::Number),
         "string" => Ok(Type::String),
         "list" | "set" | "map" => {
-            fail(span, format!("The {name} type constructor requires one argument specifying the element type."))
+            let detail = format!("The {name} type constructor requires one argument specifying the element type.");
+            let hint = format!("write {name}(string), or {name}(any) for elements of any one type");
+            Err(Diagnostic::error(SUMMARY, detail).at(span).hint(hint).into())
         }
         "object" => {
             let detail = "The object type constructor requires one argument specifying the attribute types and values \
@@ -63,9 +72,23 @@ fn keyword(name: &str, span: &Span) -> Result<Type, Diagnostics> {
         "optional" => misplaced_optional(span),
         _ => {
             let detail = format!("The keyword \"{name}\" is not a valid type specification.");
-            Err(Diagnostic::error(SUMMARY, detail).at(span).hint(did_you_mean(name, KEYWORDS)).into())
+            let hint = did_you_mean(name, KEYWORDS).or_else(|| other_word(name));
+            Err(Diagnostic::error(SUMMARY, detail).at(span).hint(hint).into())
         }
     }
+}
+
+/// The keyword for what other languages call a type.
+fn other_word(name: &str) -> Option<String> {
+    let word = match name {
+        "text" | "str" | "String" => "string",
+        "int" | "integer" | "float" | "double" => "number",
+        "boolean" | "flag" => "bool",
+        "array" | "slice" | "vector" => "list(string)",
+        "dict" | "hash" | "dictionary" => "map(string)",
+        _ => return None,
+    };
+    Some(format!("the type is called {word} here"))
 }
 
 fn misplaced_optional<T>(span: &Span) -> Result<T, Diagnostics> {
@@ -171,7 +194,8 @@ mod tests {
         );
         assert_eq!(parsed("object({ a = optional(string) })", Optional::Required), "object({ a = string })");
         let wrong = [
-            ("\"string\"", "A type specification is either"),
+            ("\"string\"", "A type is a keyword or a constructor"),
+            ("1", "A type specification is either"),
             ("list", "The list type constructor requires"),
             ("list(string, string)", "The list type constructor requires"),
             ("strin", "The keyword \"strin\" is not"),

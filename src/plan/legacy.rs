@@ -49,9 +49,7 @@ pub fn prepare_with(
 }
 
 fn rewrite(body: &mut EvaluatedBody, deferred: &[&str], functions: &Functions, data: &Data) -> Diagnostics {
-    let whole = body.span.clone();
-    let spans: BTreeMap<String, Span> =
-        body.attributes.iter().map(|(name, attribute)| (name.clone(), attribute.value_span.clone())).collect();
+    let (whole, places) = (body.span.clone(), body.places());
     let mut problems = Diagnostics::new();
     let rewritten = body.map_strings::<Infallible>(&mut |option, text| {
         let rendered = match deferred.contains(&option) {
@@ -59,8 +57,9 @@ fn rewrite(body: &mut EvaluatedBody, deferred: &[&str], functions: &Functions, d
             false => renderer::render(text, functions, data),
         };
         Ok(rendered.unwrap_or_else(|error| {
-            let span = spans.get(option).unwrap_or(&whole);
-            problems.push(Diagnostic::error(error.of_option(option), "").at(span));
+            let place = places.iter().find(|(name, _)| name == option).map_or(&whole, |(_, place)| place);
+            let summary = format!("Invalid {{{{ }}}} in \"{option}\"");
+            problems.push(Diagnostic::error(summary, error.of_option(option)).at(place));
             text.to_owned()
         }))
     });

@@ -1,5 +1,6 @@
 //! What to do, as data: the result of reading a template. The engine never sees the language.
 
+pub mod advice;
 pub mod legacy;
 
 use std::collections::BTreeMap;
@@ -193,8 +194,9 @@ impl Pending {
         let mut names = (*self.names).clone();
         names.insert("build".into(), Value::object(build));
         let allowed = Allowed::Except(vec!["env"]);
-        let scope = Scope::new(self.host.as_ref(), names).with_functions(&allowed);
+        let scope = Scope::new(self.host.as_ref(), names).with_functions(&allowed).with_adviser(advice::advice);
         let (mut body, diagnostics) = evaluate_body(&self.body, &scope);
+        body.span = self.span.clone();
         if let Some(replaced) = self.replaced.as_ref().and_then(Value::as_mapping) {
             body.replace(replaced, &self.span);
         }

@@ -10,8 +10,7 @@ use crate::artifact::Artifact;
 use crate::engine::Cause;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::scripts::joined;
+use crate::hcl::diagnostics::Diagnostics;
 
 use super::pattern::Pattern;
 use super::{Context, Keep, Kind, PostProcessor, Processed, file_artifact, listed};
@@ -33,7 +32,7 @@ struct Artifice(Vec<Pattern>);
 fn prepare(body: &EvaluatedBody) -> Result<Box<dyn PostProcessor>, Diagnostics> {
     match decode::<Options>(body)?.checked() {
         Ok(artifice) => Ok(Box::new(artifice)),
-        Err(problems) => Err(Diagnostic::error(joined(&problems), "").at(&body.span).into()),
+        Err(problems) => Err(body.refused(&problems)),
     }
 }
 

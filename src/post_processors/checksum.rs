@@ -15,8 +15,7 @@ use crate::engine::Cause;
 use crate::engine::offload::{Watch, offload};
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::scripts::joined;
+use crate::hcl::diagnostics::Diagnostics;
 
 use super::{Context, Keep, Kind, PostProcessor, Processed, file_artifact, make_parent};
 
@@ -58,7 +57,7 @@ const TYPES: &[ChecksumType] = &[
 fn prepare(body: &EvaluatedBody) -> Result<Box<dyn PostProcessor>, Diagnostics> {
     match decode::<Options>(body)?.checked() {
         Ok(checksum) => Ok(Box::new(checksum)),
-        Err(problems) => Err(Diagnostic::error(joined(&problems), "").at(&body.span).into()),
+        Err(problems) => Err(body.refused(&problems)),
     }
 }
 

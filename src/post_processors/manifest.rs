@@ -27,13 +27,13 @@ pub const KIND: Kind = Kind { name: "manifest", deferred: &[], prepare, schema: 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Options {
-    /// The file; `packer-manifest.json` when unset. Each build is appended.
+    /// The file; each build is appended to those that are in it. Default: `packer-manifest.json`.
     output: Option<String>,
-    /// Records the names of files without their directories.
+    /// Records the names of files without their directories. Default: `false`.
     strip_path: bool,
-    /// Leaves the time of the build out.
+    /// Leaves the time of the build out. Default: `false`.
     strip_time: bool,
-    /// Values of your own that are recorded with the build.
+    /// Values of your own, recorded with the build under `custom_data`.
     custom_data: Option<BTreeMap<String, String>>,
 }
 

@@ -6,8 +6,7 @@ use crate::artifact::Artifact;
 use crate::engine::Cause;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::scripts::joined;
+use crate::hcl::diagnostics::Diagnostics;
 use crate::scripts::local::{Caller, Options};
 
 use super::{Context, Keep, Kind, PostProcessor, Processed};
@@ -20,7 +19,7 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn PostProcessor>, Diagnostics> 
     let mut options = decode::<Options>(body)?;
     let problems = options.problems();
     if !problems.is_empty() {
-        return Err(Diagnostic::error(joined(&problems), "").at(&body.span).into());
+        return Err(body.refused(&problems));
     }
     if let [one] = options.execute_command.as_slice() {
         // As a post-processor, a lone command is a shell's (packer-core.md section 5.3).

@@ -19,9 +19,9 @@ pub const KIND: Kind = Kind { name: "breakpoint", deferred: &[], prepare, schema
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Options {
-    /// A text shown with the pause, to tell several apart.
+    /// A text that is shown with the pause, to tell several apart.
     note: String,
-    /// Goes on at once instead of pausing.
+    /// Goes on at once instead of pausing. Default: `false`.
     disable: bool,
 }
 

@@ -9,30 +9,28 @@ use serde::Deserialize;
 use crate::engine::{Cause, chain};
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-
-use crate::scripts::joined;
+use crate::hcl::diagnostics::Diagnostics;
 
 use super::{Context, Kind, Provisioner};
 
 /// The kind.
 pub const KIND: Kind = Kind { name: "file", deferred: &[], prepare, schema: || schemars::schema_for!(Options) };
 
-/// Moves files between here and the machine.
+/// Uploads files, directories or a text to the machine, or downloads from it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Options {
-    /// A file or directory. A directory with a trailing slash gives its contents, one without gives itself.
+    /// The file or directory to copy: here when uploading, on the machine when downloading. A directory with a trailing slash gives its contents, one without gives itself.
     source: Option<String>,
-    /// Several of them; `source` comes after them.
+    /// Several files or directories to copy; `source` comes after them.
     sources: Vec<String>,
-    /// Text to upload instead of a file.
+    /// Text to upload as a file, instead of `source`.
     content: Option<String>,
-    /// Where it goes. With a trailing slash it is a directory.
+    /// Path that it is copied to; with a trailing slash it is a directory. Required.
     destination: String,
-    /// `upload` (default) or `download`.
+    /// Which way to copy: `upload` or `download`. Default: `upload`.
     direction: Option<String>,
-    /// The source is made by an earlier provisioner, so it need not exist yet when the build starts.
+    /// Whether an earlier provisioner makes the source, so that it need not exist yet when the build starts. Default: `false`.
     generated: bool,
 }
 
@@ -42,7 +40,7 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn Provisioner>, Diagnostics> {
     if problems.is_empty() {
         return Ok(Box::new(options));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 #[async_trait(?Send)]

@@ -12,8 +12,8 @@ use serde_json::Value as Json;
 use crate::engine::Cause;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::scripts::{joined, unique};
+use crate::hcl::diagnostics::Diagnostics;
+use crate::scripts::unique;
 
 use super::{Context, Kind, Provisioner};
 
@@ -55,7 +55,7 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn Provisioner>, Diagnostics> {
     if problems.is_empty() {
         return Ok(Box::new(options));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 impl Options {

@@ -12,11 +12,11 @@ use crate::engine::Cause;
 use crate::engine::wait::{Probe, until};
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::diagnostics::Diagnostics;
 use crate::hcl::duration::GoDuration;
 
 use crate::scripts::environment::{self, Quoting};
-use crate::scripts::{Source, inline_text, joined, random_number};
+use crate::scripts::{Source, inline_text, random_number};
 
 use super::remote::{self, Failure, PACE, START_RETRY, Script};
 use super::{Context, Kind, Provisioner};
@@ -29,41 +29,41 @@ pub const KIND: Kind =
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Options {
-    /// Commands, joined to one script.
+    /// Commands, joined to one script that runs with `inline_shebang`. One of `inline`, `script` and `scripts` must be given.
     inline: Vec<String>,
-    /// A local script.
+    /// A script file on this machine.
     script: Option<String>,
-    /// Local scripts, run in order.
+    /// Script files on this machine, run in order.
     scripts: Vec<String>,
-    /// Exit codes that count as success; 0 when unset.
+    /// Exit codes that count as success. Default: 0 alone.
     valid_exit_codes: Vec<u32>,
-    /// Variables as `KEY=value`.
+    /// Environment variables of the scripts, each `KEY=value`.
     environment_vars: Vec<String>,
-    /// Variables by name; they win over `environment_vars`.
+    /// Environment variables of the scripts, by name; they win over `environment_vars`.
     env: BTreeMap<String, String>,
-    /// How one variable is written: a format that takes key and value.
+    /// How one variable is written: a format whose first `%s` is the key and whose second is the value. Default: `%s='%s' `, or `export %s='%s'` and a line break in a file.
     env_var_format: Option<String>,
-    /// Writes the variables to a file on the machine that the script is run after, instead of before its command.
+    /// Writes the variables to a file on the machine, which is read before the script, instead of into the command. Default: `false`.
     use_env_var_file: bool,
-    /// Uploads scripts byte for byte; otherwise CRLF becomes LF.
+    /// Uploads scripts byte for byte; otherwise line ends become Unix ones. Default: `false`.
     binary: bool,
-    /// Folder on the machine that scripts are uploaded to; `/tmp` when unset.
+    /// Folder on the machine that scripts are uploaded to. Default: `/tmp`.
     remote_folder: Option<String>,
-    /// File name on the machine; a random one when unset.
+    /// File name of the script on the machine. Default: `script_NUMBER.sh`, with a random number.
     remote_file: Option<String>,
-    /// Whole path on the machine; wins over folder and file.
+    /// Path of the script on the machine; wins over `remote_folder` and `remote_file`.
     remote_path: Option<String>,
-    /// The command that runs a script: `{{ .Path }}`, `{{ .Vars }}` and `{{ .EnvVarFile }}` are known.
+    /// The command that runs a script; `{{ .Path }}`, `{{ .Vars }}` and `{{ .EnvVarFile }}` stand for script, variables and their file. Default: `chmod +x {{.Path}}; {{.Vars}} {{.Path}}`.
     execute_command: Option<String>,
-    /// First line of an inline script, without `#!`.
+    /// First line of an inline script, without `#!`. Default: `/bin/sh -e`.
     inline_shebang: Option<String>,
-    /// How long an upload that fails or a lost connection is tried again; 5 minutes when unset.
+    /// How long an upload that fails or a lost connection is tried again. Default: `5m`.
     start_retry_timeout: Option<GoDuration>,
-    /// Leaves the scripts on the machine.
+    /// Leaves the scripts on the machine when they are done. Default: `false`.
     skip_clean: bool,
-    /// Takes a lost connection during the script for success (a reboot).
+    /// Takes a lost connection during a script for success, as after a reboot. Default: `false`.
     expect_disconnect: bool,
-    /// Pause after success.
+    /// Pause after success, before whatever comes next. Default: `0s`.
     pause_after: Option<GoDuration>,
 }
 
@@ -75,7 +75,7 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn Provisioner>, Diagnostics> {
     if problems.is_empty() {
         return Ok(Box::new(options));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 #[async_trait(?Send)]

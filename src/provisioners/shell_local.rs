@@ -5,8 +5,7 @@ use async_trait::async_trait;
 use crate::engine::Cause;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::scripts::joined;
+use crate::hcl::diagnostics::Diagnostics;
 use crate::scripts::local::{Caller, Options};
 
 use super::{Context, Kind, Provisioner};
@@ -21,7 +20,7 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn Provisioner>, Diagnostics> {
     if problems.is_empty() {
         return Ok(Box::new(options));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 #[async_trait(?Send)]

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use crate::engine::Cause;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::diagnostics::Diagnostics;
 use crate::hcl::duration::GoDuration;
+use crate::scripts::Source;
 use crate::scripts::environment::{self, Quoting};
-use crate::scripts::{Source, joined};
 
 use super::remote::{self, START_RETRY, Script};
 use super::{Context, Kind, Provisioner};
@@ -58,7 +58,7 @@ fn prepare(body: &EvaluatedBody) -> Result<Box<dyn Provisioner>, Diagnostics> {
     if problems.is_empty() {
         return Ok(Box::new(options));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 #[async_trait(?Send)]

@@ -35,11 +35,18 @@ pub async fn run(build: &PreparedBuild, shared: &Shared, sources: &Sources) -> F
     let events = shared.events.for_build(&build.plan.name);
     let parts = (events, shared.journal.clone(), shared.cancel.clone());
     let cx = Cx::new(shared.run.clone(), &build.plan.name, parts, shared.mode, shared.prompt.clone());
-    let provisioning = Provisioning { cx: &cx, build, sources, secrets: &shared.secrets };
+    let provisioning = Provisioning::new(&cx, build, sources, &shared.secrets);
     let result = build.source.build(&cx, &shared.world, &provisioning).await;
     let mut finished = match result {
         Ok(artifact) => succeeded(build, shared, &cx, sources, artifact).await,
-        Err(error) => failed(build, shared, &cx, error).await,
+        Err(error) => {
+            let place = match (&error, provisioning.culprit()) {
+                (StepError::Cancelled, _) => None,
+                (_, Some(provisioner)) => Some(provisioner),
+                (_, None) => Some(place(build, sources)),
+            };
+            failed(build, shared, &cx, error, place).await
+        }
     };
     finished.name = build.plan.name.clone();
     let error = finished.error.clone();
@@ -119,8 +126,18 @@ async fn destroy(build: &PreparedBuild, shared: &Shared, cx: &Cx, unwanted: &[Ar
     leftovers
 }
 
-async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepError) -> Finished {
-    let text = chain(&error);
+/// The source block of a build, as an error names it.
+fn place(build: &PreparedBuild, sources: &Sources) -> String {
+    let plan = &build.plan;
+    let (line, _) = sources.position(&plan.span);
+    format!("source \"{}\" \"{}\" at {}:{line}", plan.source_type, plan.source_name, sources.name(plan.span.file))
+}
+
+async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepError, place: Option<String>) -> Finished {
+    let text = match place {
+        Some(place) => format!("{} ({place})", chain(&error)),
+        None => chain(&error),
+    };
     let keep = matches!(cx.mode.on_error, OnError::Abort | OnError::RunCleanupProvisioner)
         || matches!(error, StepError::Aborted(_));
     if keep {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::mode::Force;
 use crate::hcl::ast::Syntax;
 use crate::hcl::body::EvaluatedBody;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::plan::legacy::{self, Names};
 use crate::plan::{BuildPlan, Pending, Plan, build_values};
 use crate::secret::Secrets;
@@ -34,7 +34,16 @@ pub fn prepare(plan: &Plan, force: Force, secrets: &Secrets) -> (Vec<PreparedBui
         diagnostics.extend(found);
         prepared
     });
-    (builds.collect(), diagnostics)
+    let builds = builds.collect();
+    // Builds share their provisioners, and with them the mistakes.
+    (builds, diagnostics.distinct())
+}
+
+/// What is wrong with the options of a plan that is wrong already: names and types, which do not depend on values that could not be computed.
+pub fn check_names(plan: &Plan, secrets: &Secrets) -> Diagnostics {
+    const CERTAIN: [&str; 3] = ["Unsupported argument", "Unsupported block type", "Incorrect attribute value type"];
+    let (_, found) = prepare(plan, Force::No, secrets);
+    found.into_iter().filter(|problem| CERTAIN.contains(&problem.summary.as_str())).collect()
 }
 
 /// Prepares all builds that shall run: one that asks for something that Kiln does not have is refused now, before it has made anything.
@@ -58,11 +67,14 @@ fn prepare_build(build: &BuildPlan, force: Force, secrets: &Secrets) -> (Option<
     let names = Names { build_name: &build.source_name, build_type: &build.source_type };
     let mut body = build.source.clone();
     diagnostics.extend(legacy::prepare(&mut body, &names, kind.deferred));
+    let within = format!("source \"{}\" \"{}\"", build.source_type, build.source_name);
     let source = match (kind.prepare)(&body, &Prepared { name: &build.source_name, force, secrets }) {
         Ok(source) => source,
         Err(found) => {
-            diagnostics.extend(found);
-            return (None, diagnostics);
+            diagnostics = consequent(found, &diagnostics, &body.span).into_iter().chain(diagnostics).collect();
+            let found = diagnostics.sorted().into_iter().map(|diagnostic| diagnostic.within(&within));
+            let components = check_components(build, &names, kind.values, &mut Diagnostics::new());
+            return (None, found.chain(components).collect());
         }
     };
     let warnings = source.warnings().into_iter().map(|text| Diagnostic::warning(text, "").at_line_of(&build.span));
@@ -79,31 +91,31 @@ fn check_components(build: &BuildPlan, names: &Names<'_>, values: &[&str], refus
     let mut diagnostics = Diagnostics::new();
     let facts = BTreeMap::new();
     for spec in build.provisioners.iter().chain(&build.error_cleanup) {
-        let what = format!("Failed preparing provisioner-block \"{}\" \"{}\"", spec.kind, spec.name);
         match provisioners::kind(&spec.kind) {
             None => diagnostics.push(unknown("provisioner", &spec.kind, &spec.options)),
             Some(kind) => {
                 let (body, found) = evaluated(&spec.options, names, &facts, values, kind.deferred);
-                diagnostics.extend(found.into_iter().map(|d| named(d, &what)));
-                match (kind.prepare)(&body) {
-                    Err(found) => diagnostics.extend(found.into_iter().map(|d| named(d, &what))),
-                    Ok(provisioner) => {
-                        let at = &spec.options.span;
-                        let warnings = provisioner.warnings();
-                        diagnostics.extend(warnings.into_iter().map(|text| Diagnostic::warning(text, "").at(at)));
-                        refusals.extend(provisioner.refusal().map(|text| Diagnostic::error(text, "").at(at)));
-                    }
+                let within = format!("provisioner \"{}\"", spec.kind);
+                let prepared = (kind.prepare)(&body);
+                if let Ok(provisioner) = &prepared {
+                    let at = &spec.options.span;
+                    let warnings = provisioner.warnings();
+                    diagnostics.extend(warnings.into_iter().map(|text| Diagnostic::warning(text, "").at(at)));
+                    refusals.extend(provisioner.refusal().map(|text| Diagnostic::error(text, "").at(at)));
                 }
+                let problems = problems(prepared, &spec.options, &found);
+                diagnostics.extend(found.into_iter().chain(problems).map(|diagnostic| diagnostic.within(&within)));
             }
         }
     }
     for spec in build.post_processors.iter().flatten() {
-        let what = format!("Failed preparing post-processor-block \"{}\" \"{}\"", spec.kind, spec.name);
         match post_processors::kind(&spec.kind) {
             None => diagnostics.push(unknown("post-processor", &spec.kind, &spec.options)),
             Some(kind) => {
                 let (body, found) = evaluated(&spec.options, names, &facts, values, kind.deferred);
-                diagnostics.extend(found.into_iter().chain(problems((kind.prepare)(&body))).map(|d| named(d, &what)));
+                let problems = problems((kind.prepare)(&body), &spec.options, &found);
+                let within = format!("post-processor \"{}\"", spec.kind);
+                diagnostics.extend(found.into_iter().chain(problems).map(|diagnostic| diagnostic.within(&within)));
             }
         }
     }
@@ -126,15 +138,23 @@ pub fn evaluated(
     (body, diagnostics)
 }
 
-fn problems<T>(prepared: Result<T, Diagnostics>) -> Diagnostics {
-    prepared.err().unwrap_or_default()
+/// What a component refuses. Where an option could not be evaluated, what it says of the block as a whole (that the option is missing, for one) is
+/// only a consequence.
+fn problems<T>(prepared: Result<T, Diagnostics>, options: &Pending, found: &Diagnostics) -> Diagnostics {
+    consequent(prepared.err().unwrap_or_default(), found, &options.span)
 }
 
-/// A diagnostic that says which component it is about: the component in the summary, as people grep for it, the problem in the detail.
-fn named(diagnostic: Diagnostic, what: &str) -> Diagnostic {
-    let Diagnostic { summary, detail, .. } = &diagnostic;
-    let detail = if detail.is_empty() { summary.clone() } else { format!("{summary}: {detail}") };
-    Diagnostic { summary: what.to_owned(), detail, ..diagnostic }
+/// The problems that are none of another one's consequences: those say something of the block as a whole, or of an option that is at fault already.
+fn consequent(problems: Diagnostics, found: &Diagnostics, whole: &Span) -> Diagnostics {
+    let holds = |outer: &Span, inner: &Span| {
+        outer.file == inner.file && outer.range.start <= inner.range.start && inner.range.end <= outer.range.end
+    };
+    let is_known = |span: &Span| {
+        span == whole || found.iter().filter_map(|known| known.span.as_ref()).any(|known| holds(span, known))
+    };
+    let mut problems = problems.into_iter().collect::<Vec<_>>();
+    problems.retain(|problem| !found.has_errors() || !problem.span.as_ref().is_some_and(is_known));
+    problems.into_iter().collect()
 }
 
 fn unknown(role: &str, kind: &str, options: &Pending) -> Diagnostic {

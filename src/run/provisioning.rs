@@ -1,6 +1,7 @@
 //! Runs the provisioners of one build: in order, with their pauses, retries and time limits.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,6 +35,28 @@ pub struct Provisioning<'a> {
     pub sources: &'a Sources,
     /// Texts to mask.
     pub secrets: &'a Secrets,
+    /// The provisioner that failed for good, as an error names it.
+    culprit: OnceLock<String>,
+}
+
+impl<'a> Provisioning<'a> {
+    /// Those of a build.
+    pub fn new(cx: &'a Cx, build: &'a PreparedBuild, sources: &'a Sources, secrets: &'a Secrets) -> Self {
+        Self { cx, build, sources, secrets, culprit: OnceLock::new() }
+    }
+
+    /// The provisioner that failed for good: `provisioner "shell" at t.pkr.hcl:7`.
+    pub fn culprit(&self) -> Option<String> {
+        self.culprit.get().cloned()
+    }
+
+    fn blame(&self, spec: &ProvisionerSpec) {
+        let span = &spec.options.span;
+        let (line, _) = self.sources.position(span);
+        // Only the first failure is the build's; a cleanup provisioner may fail after it.
+        let place = format!("provisioner \"{}\" at {}:{line}", spec.kind, self.sources.name(span.file));
+        let _ = self.culprit.set(place);
+    }
 }
 
 /// Options that turned out wrong when the build's facts were known.
@@ -99,7 +122,10 @@ impl Machine<'_> {
                     ));
                     continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.of.blame(spec);
+                    return Err(error);
+                }
             };
             cx.journal.append(&Entry::Provisioned { build: cx.build.to_string(), index, digest })?;
         }

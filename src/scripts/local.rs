@@ -19,29 +19,29 @@ use super::{Lines, Source, environment, inline_text, refused};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Options {
-    /// One command; the same as an `inline` of one item.
+    /// One command; the same as an `inline` of one item. One of `command`, `inline`, `script` and `scripts` must be given.
     pub command: Option<String>,
-    /// Commands, joined to one script.
+    /// Commands, joined to one script that runs with `inline_shebang`.
     pub inline: Vec<String>,
-    /// A script file.
+    /// A script file to run.
     pub script: Option<String>,
-    /// Script files, run in order.
+    /// Script files to run, in order.
     pub scripts: Vec<String>,
-    /// The program and its arguments that run a script: `{{ .Vars }}`, `{{ .Script }}` and `{{ .Command }}` are known.
+    /// The program that runs a script, and its arguments; `{{.Vars}}`, `{{.Script}}` and `{{.Command}}` stand for variables, script and its path. Default: `/bin/sh -c` with variables and script.
     pub execute_command: Vec<String>,
-    /// First line of an inline script, without `#!`.
+    /// First line of an inline script, without `#!`. Default: `/bin/sh -e`.
     pub inline_shebang: Option<String>,
-    /// Variables as `KEY=value`.
+    /// Environment variables of the scripts, each `KEY=value`.
     pub environment_vars: Vec<String>,
-    /// Variables by name; they win over `environment_vars`.
+    /// Environment variables of the scripts, by name; they win over `environment_vars`.
     pub env: BTreeMap<String, String>,
-    /// How one variable is written: a format that takes key and value.
+    /// How one variable is written: a format whose first `%s` is the key and whose second is the value. Default: `%s='%s' `.
     pub env_var_format: Option<String>,
-    /// Exit codes that count as success; 0 when unset.
+    /// Exit codes that count as success. Default: 0 alone.
     pub valid_exit_codes: Vec<u32>,
-    /// Operating systems to run on; elsewhere it is skipped.
+    /// Operating systems to run on (`linux`, `darwin`, `windows` and so on); on others it is skipped. Default: all.
     pub only_on: Vec<String>,
-    /// File ending of an inline script's temporary file.
+    /// File ending of an inline script's temporary file, for programs that look at it. Default: none.
     pub tempfile_extension: Option<String>,
 }
 

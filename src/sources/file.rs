@@ -16,8 +16,7 @@ use crate::engine::offload::{Watch, offload};
 use crate::engine::step::{Cx, StepError};
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::scripts::joined;
+use crate::hcl::diagnostics::Diagnostics;
 
 use super::{Confirm, Hook, Kind, Prepared, Source, World};
 
@@ -60,7 +59,7 @@ enum Contents {
 fn prepare(body: &EvaluatedBody, _: &Prepared<'_>) -> Result<Box<dyn Source>, Diagnostics> {
     match decode::<Options>(body)?.checked() {
         Ok(source) => Ok(Box::new(source)),
-        Err(problems) => Err(Diagnostic::error(joined(&problems), "").at(&body.span).into()),
+        Err(problems) => Err(body.refused(&problems)),
     }
 }
 

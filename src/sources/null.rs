@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::artifact::Artifact;
 use crate::communicator::none::NoCommunicator;
@@ -12,10 +14,10 @@ use crate::engine::step::{Cx, StepError};
 use crate::hcl::Value;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::scripts::joined;
+use crate::hcl::diagnostics::Diagnostics;
 
 use super::options::communicator::CommunicatorOptions;
+use super::options::take;
 use super::{Confirm, Hook, Kind, Prepared, Source, World, connect};
 
 /// The kind.
@@ -25,21 +27,35 @@ pub const KIND: Kind = Kind {
     values: &[],
     timed: false,
     prepare,
-    schema: || vec![schemars::schema_for!(CommunicatorOptions)],
+    schema: || vec![schemars::schema_for!(CommunicatorOptions), schemars::schema_for!(Options)],
 };
+
+/// Makes no machine: provisioners run against one that is there already, or against none.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Options {}
 
 struct Null {
     communicator: CommunicatorOptions,
 }
 
 fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Source>, Diagnostics> {
-    let source = Null { communicator: decode(body)? };
+    let mut rest = body.clone();
+    let communicator = take::<CommunicatorOptions>(&mut rest);
+    let communicator = match (communicator, decode::<Options>(&rest)) {
+        (Ok(communicator), Ok(Options {})) => communicator,
+        (communicator, rest) => {
+            let found = communicator.err().into_iter().chain(rest.err()).flatten();
+            return Err(found.collect::<Diagnostics>().sorted());
+        }
+    };
+    let source = Null { communicator };
     source.communicator.secrets().iter().for_each(|text| prepared.secrets.register(text));
     let problems = source.problems();
     if problems.is_empty() {
         return Ok(Box::new(source));
     }
-    Err(Diagnostic::error(joined(&problems), "").at(&body.span).into())
+    Err(body.refused(&problems))
 }
 
 impl Null {
@@ -50,11 +66,13 @@ impl Null {
             return problems;
         }
         if options.host().is_empty() {
-            problems.push("a host must be specified, please reference your communicator documentation".to_owned());
+            let option = if options.communicator.as_deref() == Some("winrm") { "winrm_host" } else { "ssh_host" };
+            problems.push(format!("{option} must be specified: the machine to connect to"));
         }
         let ways = [options.ssh_agent_auth, !options.password().is_empty(), options.ssh_private_key_file.is_some()];
         match ways.iter().filter(|way| **way).count() {
-            0 => problems.push("one authentication method must be specified".to_owned()),
+            0 => problems
+                .push("one of ssh_agent_auth, ssh_password and ssh_private_key_file must be specified".to_owned()),
             1 => {}
             _ => problems.push(
                 "only one of ssh_agent_auth, ssh_password, and ssh_private_key_file must be specified".to_owned(),

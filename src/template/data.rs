@@ -34,9 +34,13 @@ pub(super) fn declare(blocks: &[Block], diagnostics: &mut Diagnostics) -> DataBl
             diagnostics.push(Diagnostic::error("Unsupported block type", detail).at(&inner.header));
         }
         let key = (kind.text.clone(), name.text.clone());
-        if found.contains_key(&key) {
+        if let Some(first) = found.get(&key) {
             let detail = format!("The data source data.{}.{} is defined more than once.", key.0, key.1);
-            diagnostics.push(Diagnostic::error("Duplicate data block", detail).at(&block.header));
+            diagnostics.push(
+                Diagnostic::error("Duplicate data block", detail)
+                    .at(&block.header)
+                    .beside("It is defined here already", &first.span),
+            );
             continue;
         }
         found.insert(key, DataBlock { body: Arc::clone(&block.body), span: block.header.clone() });

@@ -8,8 +8,6 @@ use super::locals::Locals;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span, nearest};
 use crate::hcl::references::{Traversal, references, references_in};
 
-const SUMMARY: &str = "failed to prepare execution graph";
-
 /// Missing names for which a similar one is looked for.
 const MAX_HINTS: usize = 50;
 
@@ -35,6 +33,22 @@ impl fmt::Display for Node {
 #[derive(Default)]
 pub(super) struct Graph {
     edges: BTreeMap<Node, Vec<(Node, Span)>>,
+}
+
+/// What is wrong with a reference to something that is not there, and how it would be declared.
+fn missing_words(node: &Node, target: &Node) -> (&'static str, String, String) {
+    match target {
+        Node::Local(name) => (
+            "Undeclared local",
+            format!("{node} needs {target}, but the template has no local value \"{name}\"."),
+            format!("to declare it, write: locals {{ {name} = … }}"),
+        ),
+        Node::Data(kind, name) => (
+            "Undeclared data source",
+            format!("{node} needs {target}, but the template has no such data block."),
+            format!("to declare it, write: data \"{kind}\" \"{name}\" {{ … }}"),
+        ),
+    }
 }
 
 impl Graph {
@@ -115,12 +129,12 @@ impl Graph {
         }
         let names: Vec<String> = self.edges.keys().map(ToString::to_string).collect();
         let described = missing.iter().enumerate().map(|(at, (node, (target, span)))| {
-            let detail = format!("{node} depends on {target}, which is missing in template.");
+            let (summary, detail, declare) = missing_words(node, target);
             // Looking for names that are like a wrong one takes time.
             let hint =
                 (at < MAX_HINTS).then(|| nearest(&target.to_string(), names.iter().map(String::as_str))).flatten();
-            let hint = hint.map(|name| format!("did you mean {name}?"));
-            Diagnostic::error(SUMMARY, detail).at(span).hint(hint)
+            let hint = hint.map_or(declare, |name| format!("did you mean {name}?"));
+            Diagnostic::error(summary, detail).at(span).hint(hint)
         });
         described.collect()
     }
@@ -152,10 +166,10 @@ impl Graph {
 
 fn cycle(path: &[&Node]) -> Diagnostic {
     if let [node] = path {
-        return Diagnostic::error(SUMMARY, format!("Self reference: {node}"));
+        return Diagnostic::error("Reference to itself", format!("{node} needs itself to be computed."));
     }
     let names: Vec<String> = path.iter().chain(path.first()).map(ToString::to_string).collect();
-    Diagnostic::error(SUMMARY, format!("Cycle: {}", names.join(", ")))
+    Diagnostic::error("Circular reference", format!("Each of these needs the next one: {}.", names.join(", ")))
 }
 
 /// What a reference needs: a local, a data source, or all data sources of a type. `local` or `data` as a whole is
@@ -202,9 +216,9 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "local.a depends on local.x, which is missing in template.",
-                "Cycle: local.b, local.c, local.b",
-                "Self reference: local.f"
+                "local.a needs local.x, but the template has no local value \"x\".",
+                "Each of these needs the next one: local.b, local.c, local.b.",
+                "local.f needs itself to be computed."
             ]
         );
     }

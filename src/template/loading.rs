@@ -45,6 +45,8 @@ pub struct DataRequest {
 pub struct Loaded {
     /// What to do; none if there is any error.
     pub plan: Option<Plan>,
+    /// What would be to do, as far as it is known, if there is an error: there may be more wrong with it.
+    pub draft: Option<Plan>,
     /// All that was found wrong. In [`Mode::Overview`] only what is wrong with syntax, blocks and variables.
     pub diagnostics: Diagnostics,
     /// The texts that diagnostics point into.
@@ -249,8 +251,9 @@ impl Loading {
             return None;
         };
         let block = self.data.get(&(kind.to_owned(), name.to_owned()))?;
-        let (body, problems) = evaluate_body(&block.body, &self.world.scope(self.world.outer_names()));
+        let (mut body, problems) = evaluate_body(&block.body, &self.world.scope(self.world.outer_names()));
         let span = block.span.clone();
+        body.span = span.clone();
         if problems.has_errors() {
             self.diagnostics.extend(problems);
             self.failed(&node);
@@ -299,8 +302,10 @@ impl Loading {
             plan.sources = Arc::clone(&texts);
         }
         let diagnostics = tidy(self.diagnostics);
+        let (plan, draft) = if diagnostics.has_errors() { (None, plan) } else { (plan, None) };
         Loaded {
-            plan: plan.filter(|_| !diagnostics.has_errors()),
+            plan,
+            draft,
             diagnostics,
             sources: texts,
             sensitive,
@@ -318,7 +323,11 @@ impl Loading {
         let read = builds::read(&self.blocks, &context, &mut self.diagnostics);
         if read.is_empty() && self.inputs.mode == Mode::Full {
             let detail = "A build block with one or more sources is required for executing a build.";
-            self.diagnostics.push(Diagnostic::error("Missing build block", detail));
+            let hint = match sources.keys().next() {
+                Some((kind, name)) => format!("write build {{ sources = [\"source.{kind}.{name}\"] }}"),
+                None => "a template has at least a source block and a build block that names it".to_owned(),
+            };
+            self.diagnostics.push(Diagnostic::error("Missing build block", detail).hint(hint));
         }
         let overview = Overview {
             variables: listed(&self.world.variables),
@@ -357,7 +366,7 @@ impl Loading {
         let block = self.data.get(&(kind.clone(), name.clone()))?;
         let names = self.inputs.kinds.names(Role::Data);
         let hint = did_you_mean(kind, names.iter().copied());
-        let detail = format!("known data sources: [{}]", names.join(" "));
+        let detail = format!("Kiln has no data source of this type. It has: {}.", names.join(", "));
         Some(Diagnostic::error(format!("Unknown data type {kind}"), detail).at(&block.span).hint(hint))
     }
 
@@ -383,8 +392,7 @@ fn without_data(mut names: Names) -> Names {
 
 /// Each diagnostic once, errors before warnings, and no more than somebody reads.
 pub(super) fn tidy(diagnostics: Diagnostics) -> Diagnostics {
-    let mut seen = HashSet::new();
-    let mut list: Vec<Diagnostic> = diagnostics.into_iter().filter(|found| seen.insert(found.clone())).collect();
+    let mut list: Vec<Diagnostic> = diagnostics.distinct().into_iter().collect();
     list.sort_by_key(|diagnostic| diagnostic.severity == Severity::Warning);
     let more = list.len().saturating_sub(MAX_DIAGNOSTICS);
     if more > 0 {

@@ -65,7 +65,11 @@ fn one(block: &Block, locals: &mut Locals, diagnostics: &mut Diagnostics) {
 fn insert(name: &str, local: Local, locals: &mut Locals, diagnostics: &mut Diagnostics) {
     if locals.contains_key(name) {
         let detail = format!("Local variable \"{name}\" is defined twice; each name can be defined only once.");
-        diagnostics.push(Diagnostic::error("Duplicate local definition", detail).at(&local.span));
+        let duplicate = Diagnostic::error("Duplicate local definition", detail).at(&local.span);
+        let first = locals.get(name).map(|first| first.span.clone());
+        diagnostics.push(
+            first.iter().fold(duplicate, |duplicate, first| duplicate.beside("It is defined here already", first)),
+        );
         return;
     }
     locals.insert(name.to_owned(), local);

@@ -38,6 +38,7 @@ mod variables;
 mod version;
 mod world;
 
+pub use builds::{PostProcessorArguments, ProvisionerArguments};
 pub use inputs::{File, FileKind, Inputs, Mode, Order, STDIN, Undeclared};
 pub use kinds::{KindTable, Kinds, Role};
 pub use loading::{DataRequest, Loaded, Loading};

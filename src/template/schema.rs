@@ -60,7 +60,11 @@ impl Schema {
         let hint = if self.blocks.iter().any(|block| block.kind == name) {
             Some(format!("{name} is a block: write {name} {{ … }} without the equals sign"))
         } else {
-            did_you_mean(name, self.attributes.iter().copied())
+            let all = || {
+                let names = self.attributes.join(", ");
+                Some(format!("arguments that can stand here: {names}")).filter(|_| !self.attributes.is_empty())
+            };
+            did_you_mean(name, self.attributes.iter().copied()).or_else(all)
         };
         Diagnostic::error("Unsupported argument", format!("An argument named \"{name}\" is not expected here."))
             .hint(hint)
@@ -70,7 +74,11 @@ impl Schema {
         let hint = if self.attributes.contains(&kind) {
             Some(format!("{kind} is an argument: write {kind} = … with an equals sign"))
         } else {
-            did_you_mean(kind, self.blocks.iter().map(|block| block.kind))
+            let all = || {
+                let kinds: Vec<&str> = self.blocks.iter().map(|block| block.kind).collect();
+                Some(format!("blocks that can stand here: {}", kinds.join(", "))).filter(|_| !kinds.is_empty())
+            };
+            did_you_mean(kind, self.blocks.iter().map(|block| block.kind)).or_else(all)
         };
         Diagnostic::error("Unsupported block type", format!("Blocks of type \"{kind}\" are not expected here."))
             .hint(hint)

@@ -22,9 +22,13 @@ pub(super) fn declare(blocks: &[Block], diagnostics: &mut Diagnostics) -> Source
     for block in blocks.iter().filter(|block| block.kind == "source") {
         let [kind, name] = block.labels.as_slice() else { continue };
         let key = (kind.text.clone(), name.text.clone());
-        if found.contains_key(&key) {
+        if let Some(first) = found.get(&key) {
             let detail = format!("The source {}.{} is defined more than once.", key.0, key.1);
-            diagnostics.push(Diagnostic::error("Duplicate source block", detail).at(&block.header));
+            diagnostics.push(
+                Diagnostic::error("Duplicate source block", detail)
+                    .at(&block.header)
+                    .beside("It is defined here already", &first.span),
+            );
             continue;
         }
         found.insert(key, SourceBlock { body: Arc::clone(&block.body), span: block.header.clone() });

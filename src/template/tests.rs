@@ -193,7 +193,7 @@ fn packer_blocks() {
         (packer("required_version = \">= 99\""), "t.pkr.hcl:2,20-27: Unsupported Packer Core version"),
         (packer("required_version = 1"), "t.pkr.hcl:2,20-21: Unsupported Packer Core version"),
         (packer("required_version = \"x\""), "t.pkr.hcl:2,20-23: Invalid version constraint"),
-        (packer("required_version = var.v"), "t.pkr.hcl:2,20-23: Variables not allowed"),
+        (packer("required_version = var.v"), "t.pkr.hcl:2,20-25: Variables not allowed"),
         (packer("verison = 1"), "t.pkr.hcl:2,1-8: Unsupported argument"),
         (plugin("a = \"1.0\""), "t.pkr.hcl:3,5-10: Invalid plugin requirement"),
         (plugin(&format!("a = {{ {source} }}")), "t.pkr.hcl:3,5-47: No version constraint was set"),

@@ -32,12 +32,34 @@ pub(super) fn blocks(body: Body, diagnostics: &mut Diagnostics) -> Vec<Block> {
     body.blocks.into_iter().filter(|block| accepts(block, diagnostics)).collect()
 }
 
+/// What to write for a block of Terraform or of the older JSON templates.
+fn foreign(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "terraform" => "this is Terraform's: a template says packer { required_version = … }",
+        "resource" => "resources are Terraform's: what is built is a source block, named in a build block",
+        "provider" => "providers are Terraform's: region and credentials are options of each source",
+        "module" => "modules are Terraform's: all *.pkr.hcl files of a directory are read as one template",
+        "output" => "outputs are Terraform's: the manifest post-processor writes down what was built",
+        "builder" | "builders" => {
+            "what the older JSON templates call a builder is a source block here, named in a build block"
+        }
+        "provisioners" => "write one provisioner \"TYPE\" { … } block for each, in a build block",
+        _ => return None,
+    })
+}
+
 fn accepts(block: &Block, diagnostics: &mut Diagnostics) -> bool {
     if matches!(block.kind.as_str(), "provisioner" | "post-processor" | "post-processors") {
         let detail = format!("Blocks of type \"{}\" are not expected here.", block.kind);
         let hint = format!("put the {} block into a build block", block.kind);
         let diagnostic = Diagnostic::error("Unsupported block type", detail).at(&block.header);
         diagnostics.push(diagnostic.hint(Some(hint)));
+        return false;
+    }
+    if let Some(remedy) = foreign(&block.kind) {
+        let detail = format!("Blocks of type \"{}\" are not expected here.", block.kind);
+        let diagnostic = Diagnostic::error("Unsupported block type", detail).at(&block.header);
+        diagnostics.push(diagnostic.hint(remedy.to_owned()));
         return false;
     }
     SCHEMA.accepts(block, diagnostics)

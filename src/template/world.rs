@@ -6,12 +6,13 @@ use std::sync::{Arc, LazyLock};
 use std::{io, iter};
 
 use crate::hcl::ast::Expr;
-use crate::hcl::convert::convert;
+use crate::hcl::convert::{convert, remedy};
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
 use crate::hcl::eval::{Scope, Work, evaluate};
 use crate::hcl::functions::{Allowed, Host, HttpGet, PathKind};
 use crate::hcl::types::Type;
 use crate::hcl::value::{Data, Mapping, Value};
+use crate::plan::advice::advice;
 
 /// The functions of all expressions but variable defaults: `env` is only for those.
 pub(super) static ALL_BUT_ENV: LazyLock<Allowed> = LazyLock::new(|| Allowed::Except(vec!["env"]));
@@ -106,7 +107,10 @@ impl World {
 
     /// A scope with these names.
     pub fn scope(&self, names: Names) -> Scope<'_> {
-        Scope::new(self.host.as_ref(), names).with_functions(&ALL_BUT_ENV).with_work(self.work.clone())
+        Scope::new(self.host.as_ref(), names)
+            .with_functions(&ALL_BUT_ENV)
+            .with_work(self.work.clone())
+            .with_adviser(advice)
     }
 
     /// A value that must be known now, of a type; none if it is null or cannot be had. Faults are reported, but not
@@ -128,7 +132,7 @@ impl World {
         match convert(&value, ty) {
             Ok(value) => Some(value).filter(|value| !value.is_null()),
             Err(error) => {
-                diagnostics.push(unsuitable(&error.to_string()));
+                diagnostics.push(unsuitable(&error.to_string()).hint(remedy(&value, ty)));
                 None
             }
         }

@@ -8,6 +8,8 @@ mod bad_input;
 mod bake;
 mod command_line;
 mod console;
+mod diagnostics;
+mod docs;
 mod file_source;
 mod fmt;
 mod inspect;

@@ -20,7 +20,8 @@ impl EvaluatedBody {
         self.attributes = left;
         let (blocks, left) = std::mem::take(&mut self.blocks).into_iter().partition(|block| wanted(&block.kind));
         self.blocks = left;
-        EvaluatedBody { attributes, blocks, span: self.span.clone(), syntax: self.syntax }
+        self.taken.extend(names.iter().map(|name| name.as_ref().to_owned()));
+        EvaluatedBody { attributes, blocks, syntax: self.syntax, ..EvaluatedBody::empty(self.span.clone()) }
     }
 
     /// Removes an attribute.
@@ -55,6 +56,12 @@ impl EvaluatedBody {
                 None => self.attributes.push((name.clone(), given(value.clone()))),
             }
         }
+    }
+
+    /// Where the values of all attributes stand, those in blocks included; the names of several may be the same.
+    pub fn places(&self) -> Vec<(String, Span)> {
+        let own = self.attributes.iter().map(|(name, attribute)| (name.clone(), attribute.value_span.clone()));
+        own.chain(self.blocks.iter().flat_map(|block| block.body.places())).collect()
     }
 
     /// Rewrites every known string in the attributes of this body and of its blocks; marks stay. Map keys are left alone.

@@ -1,6 +1,7 @@
 //! Bodies with all their expressions evaluated.
 
 mod change;
+mod refuse;
 
 use super::ast::{Block, Body, Syntax};
 use super::diagnostics::{Diagnostics, Span};
@@ -20,6 +21,8 @@ pub struct EvaluatedBody {
     pub span: Span,
     /// How it was written.
     pub syntax: Syntax,
+    /// Names of options that were taken out, whether given or not: they are worth suggesting for a misspelt one.
+    pub taken: Vec<String>,
 }
 
 /// An attribute's value and where it stands.
@@ -49,7 +52,7 @@ pub struct EvaluatedBlock {
 impl EvaluatedBody {
     /// An empty body in a place.
     pub fn empty(span: Span) -> Self {
-        Self { attributes: Vec::new(), blocks: Vec::new(), span, syntax: Syntax::Native }
+        Self { attributes: Vec::new(), blocks: Vec::new(), span, syntax: Syntax::Native, taken: Vec::new() }
     }
 
     /// The attribute of a name.
@@ -107,10 +110,12 @@ pub(super) fn evaluate_into(body: &Body, scope: &Scope<'_>, diagnostics: &mut Di
 
 /// Evaluates one block.
 pub fn evaluate_block(block: &Block, scope: &Scope<'_>, diagnostics: &mut Diagnostics) -> EvaluatedBlock {
+    // What is wrong with a block as a whole is shown at its header.
+    let body = EvaluatedBody { span: block.header.clone(), ..evaluate_into(&block.body, scope, diagnostics) };
     EvaluatedBlock {
         kind: block.kind.clone(),
         labels: block.labels.iter().map(|label| label.text.clone()).collect(),
-        body: evaluate_into(&block.body, scope, diagnostics),
+        body,
         span: block.header.clone(),
     }
 }

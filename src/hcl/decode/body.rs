@@ -5,7 +5,7 @@ use super::node::{Node, NodeKind};
 use super::shape::{Field, Fields, Form, Shape};
 use crate::hcl::ast::Syntax;
 use crate::hcl::body::{EvaluatedAttribute, EvaluatedBlock, EvaluatedBody};
-use crate::hcl::convert::convert;
+use crate::hcl::convert::{convert, remedy};
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span, nearest};
 use crate::hcl::value::{Data, Value};
 
@@ -18,7 +18,9 @@ const UNKNOWN: &str = "<unknown>";
 /// A body as a node of a struct's shape. What is wrong is reported and left out.
 pub(super) fn node(body: &EvaluatedBody, shape: &Shape, diagnostics: &mut Diagnostics) -> Node {
     match shape {
-        Shape::Object(fields) => Reader { fields, diagnostics, entries: Vec::new(), given: Vec::new() }.read(body),
+        Shape::Object(fields) => {
+            Reader { fields, also: &body.taken, diagnostics, entries: Vec::new(), given: Vec::new() }.read(body)
+        }
         // A struct that takes whatever there is.
         _ => {
             let entries = body.attributes.iter().map(|(name, attribute)| {
@@ -33,6 +35,8 @@ pub(super) fn node(body: &EvaluatedBody, shape: &Shape, diagnostics: &mut Diagno
 /// Reads one body.
 struct Reader<'r> {
     fields: &'r Fields,
+    /// Names that stand in the same block but are others' to read.
+    also: &'r [String],
     diagnostics: &'r mut Diagnostics,
     entries: Vec<(String, Node)>,
     /// Fields that were given, rightly or wrongly.
@@ -71,9 +75,7 @@ impl Reader<'_> {
         };
         if field.form != Form::Attribute {
             self.given.push(field.name.clone());
-            let detail = format!(
-                "An argument named \"{name}\" is not expected here. Did you mean to define a block of type \"{name}\"?"
-            );
+            let detail = format!("An argument named \"{name}\" is not expected here: {name} is a block.");
             let hint = format!("write {name} {{ … }} without the equals sign");
             let diagnostic = Diagnostic::error("Unsupported argument", detail).at(&attribute.name_span);
             self.diagnostics.push(diagnostic.hint(Some(hint)));
@@ -96,7 +98,8 @@ impl Reader<'_> {
             Err(why) => {
                 let detail = format!("Inappropriate value for attribute \"{name}\": {why}.");
                 let diagnostic = Diagnostic::error("Incorrect attribute value type", detail);
-                self.diagnostics.push(diagnostic.at(&attribute.value_span));
+                let remedy = remedy(&attribute.value, &field.shape.ty());
+                self.diagnostics.push(diagnostic.at(&attribute.value_span).hint(remedy));
             }
         }
     }
@@ -129,12 +132,11 @@ impl Reader<'_> {
         self.given.push(field.name.clone());
         let shape = match (&field.shape, field.form) {
             (_, Form::Attribute) => {
-                let detail = format!(
-                    "Blocks of type \"{0}\" are not expected here. Did you mean to define argument \"{0}\"? If so, use \
-                     the equals sign to assign it a value.",
-                    block.kind
-                );
-                self.diagnostics.push(Diagnostic::error("Unsupported block type", detail).at(&block.span));
+                let kind = &block.kind;
+                let detail = format!("Blocks of type \"{kind}\" are not expected here: {kind} is an argument.");
+                let hint = format!("write {kind} = {{ … }} with an equals sign");
+                let diagnostic = Diagnostic::error("Unsupported block type", detail).at(&block.span);
+                self.diagnostics.push(diagnostic.hint(hint));
                 return;
             }
             (Shape::List(element), _) => &**element,
@@ -177,7 +179,8 @@ impl Reader<'_> {
     }
 
     fn suggestion(&self, name: &str) -> Option<String> {
-        nearest(name, self.fields.names()).map(|name| format!("did you mean {name:?}?"))
+        nearest(name, self.fields.names().chain(self.also.iter().map(String::as_str)))
+            .map(|name| format!("did you mean {name:?}?"))
     }
 }
 

@@ -12,6 +12,7 @@ mod body;
 mod layout;
 mod loose;
 mod node;
+mod reference;
 mod shape;
 
 use schemars::JsonSchema;
@@ -23,6 +24,8 @@ pub use layout::{Layout, Look, Written};
 pub(super) use loose::parts;
 use node::{DecodeError, Node};
 use shape::Shape;
+
+pub use reference::{OptionReference, reference, summary};
 
 /// Decodes a body. Unknown values become placeholders: the string `<unknown>`, 0, false, or nothing.
 pub fn decode<T: DeserializeOwned + JsonSchema + 'static>(body: &EvaluatedBody) -> Result<T, Diagnostics> {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use crate::hcl::types::{AttributeType, ObjectType, Type};
 
 /// Schemas that contain themselves are followed this deep.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// The form of a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +116,7 @@ impl Shape {
         }
     }
 
-    fn read(schema: &Json, root: &Json, depth: usize) -> Self {
+    pub(super) fn read(schema: &Json, root: &Json, depth: usize) -> Self {
         let Some(schema) = schema.as_object() else { return Self::Any };
         if depth == 0 {
             return Self::Any;
@@ -197,7 +197,8 @@ impl Fields {
     }
 }
 
-fn form(shape: &Shape, property: &Json) -> Form {
+/// How a field of that shape is written.
+pub(super) fn form(shape: &Shape, property: &Json) -> Form {
     match shape {
         _ if property.get("x-attribute") == Some(&Json::Bool(true)) => Form::Attribute,
         Shape::Object(_) => Form::Block,

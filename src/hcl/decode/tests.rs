@@ -131,11 +131,11 @@ fn problems() {
     let wrong = "Incorrect attribute value type; Inappropriate value for attribute";
     let cases = [
         ("txt = 1", "t:1,1-4: Unsupported argument; An argument named \"txt\" is not expected here.".to_owned()),
-        ("text = [1]", format!("t:1,8-11: {wrong} \"text\": string required.")),
-        ("flag = 1", format!("t:1,8-9: {wrong} \"flag\": bool required.")),
-        ("list = \"a\"", format!("t:1,8-11: {wrong} \"list\": list of string required.")),
-        ("list = [[]]", format!("t:1,8-12: {wrong} \"list\": element 0: string required.")),
-        ("port = \"many\"", format!("t:1,8-14: {wrong} \"port\": a number is required.")),
+        ("text = [1]", format!("t:1,8-11: {wrong} \"text\": string required, but a list was given.")),
+        ("flag = 1", format!("t:1,8-9: {wrong} \"flag\": bool required, but a number was given.")),
+        ("list = \"a\"", format!("t:1,8-11: {wrong} \"list\": list of string required, but a string was given.")),
+        ("list = [[]]", format!("t:1,8-12: {wrong} \"list\": element 0: string required, but a list was given.")),
+        ("port = \"many\"", format!("t:1,8-14: {wrong} \"port\": a number is required, but this string is none.")),
         (
             "port = 70000",
             format!("t:1,8-13: {wrong} \"port\": value must be a whole number, between 0 and 65535 inclusive."),
@@ -160,14 +160,11 @@ fn problems() {
         ),
         (
             "one = {}",
-            "t:1,1-4: Unsupported argument; An argument named \"one\" is not expected here. Did you mean to define a \
-                     block of type \"one\"?"
-                .into(),
+            "t:1,1-4: Unsupported argument; An argument named \"one\" is not expected here: one is a block.".into(),
         ),
         (
             "tags {}",
-            "t:1,1-5: Unsupported block type; Blocks of type \"tags\" are not expected here. Did you mean to define \
-                    argument \"tags\"? If so, use the equals sign to assign it a value."
+            "t:1,1-5: Unsupported block type; Blocks of type \"tags\" are not expected here: tags is an argument."
                 .into(),
         ),
         ("blk {}", "t:1,1-4: Unsupported block type; Blocks of type \"blk\" are not expected here.".into()),

@@ -2,23 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use super::scope::{SPLAT_ELEMENT, Scope};
+use super::scope::{Missing, SPLAT_ELEMENT, Scope};
 use super::{Evaluated, Evaluator};
-use crate::hcl::ast::{Expr, Member};
+use crate::hcl::ast::{Expr, ExprKind, Member};
 use crate::hcl::convert::{convert, list_of};
 use crate::hcl::diagnostics::{Diagnostic, Span, did_you_mean};
 use crate::hcl::types::Type;
 use crate::hcl::value::{Data, Value};
 
+/// Objects of more attributes are not listed whole.
+const MAX_LISTED: usize = 12;
+
 impl Evaluator {
     /// `value.member`
-    pub(super) fn attribute(&mut self, value: &Value, member: &Member) -> Evaluated {
+    pub(super) fn attribute(&mut self, value: &Value, member: &Member, of: &Expr, scope: &Scope<'_>) -> Evaluated {
         let name = member.name.as_str();
         let unsupported = "Unsupported attribute";
         match value.data() {
             Data::Object(attributes) => match value.get(name) {
                 Some(found) => Ok(found),
-                None => self.no_attribute(member, attributes.len(), attributes.keys().map(String::as_str)),
+                None => self.no_attribute(member, attributes.keys().map(String::as_str), of, scope),
             },
             Data::Map(_, elements) => match value.get(name) {
                 Some(found) => Ok(found),
@@ -34,7 +37,7 @@ impl Evaluator {
                 self.fail(&member.span, "Attempt to get attribute from null value", detail)
             }
             Data::Unknown(ty) => {
-                let ty = self.attribute_of_unknown(ty, member)?;
+                let ty = self.attribute_of_unknown(ty, member, of, scope)?;
                 Ok(Value::unknown(ty).sensitive_like([value]))
             }
             Data::Bool(_) | Data::Number(_) | Data::String(_) => {
@@ -53,14 +56,28 @@ impl Evaluator {
         }
     }
 
-    fn no_attribute<'n>(&mut self, member: &Member, count: usize, names: impl Iterator<Item = &'n str>) -> Evaluated {
-        self.compare(count, &member.span)?;
-        let detail = format!("This object does not have an attribute named \"{}\".", member.name);
-        let hint = did_you_mean(&member.name, names);
-        self.fail_with(Diagnostic::error("Unsupported attribute", detail).at(&member.span).hint(hint))
+    fn no_attribute<'n>(
+        &mut self,
+        member: &Member,
+        names: impl Iterator<Item = &'n str>,
+        of: &Expr,
+        scope: &Scope<'_>,
+    ) -> Evaluated {
+        let name = member.name.as_str();
+        let names: Vec<&str> = names.collect();
+        self.compare(names.len(), &member.span)?;
+        let path = path(of);
+        let advice = path.as_deref().map(|of| scope.advice(Missing::Attribute { of, name })).unwrap_or_default();
+        let (summary, detail) = advice.wrong.unwrap_or_else(|| {
+            let path = path.as_deref().unwrap_or("This object");
+            ("Unsupported attribute", format!("{path} does not have an attribute named \"{name}\"."))
+        });
+        let all = || Some(format!("it has {}", names.join(", "))).filter(|_| (1..=MAX_LISTED).contains(&names.len()));
+        let hint = did_you_mean(name, names.iter().copied()).or(advice.hint).or_else(all);
+        self.fail_with(Diagnostic::error(summary, detail).at(&member.span).hint(hint))
     }
 
-    fn attribute_of_unknown(&mut self, ty: &Type, member: &Member) -> Evaluated<Type> {
+    fn attribute_of_unknown(&mut self, ty: &Type, member: &Member, of: &Expr, scope: &Scope<'_>) -> Evaluated<Type> {
         match ty {
             Type::Dynamic => Ok(Type::Dynamic),
             Type::Map(element) => Ok((**element).clone()),
@@ -68,7 +85,7 @@ impl Evaluator {
                 Some(attribute) => Ok(attribute.ty.clone()),
                 None => {
                     let names = object.attributes.keys().map(String::as_str);
-                    self.no_attribute(member, object.attributes.len(), names).map(|_| Type::Dynamic)
+                    self.no_attribute(member, names, of, scope).map(|_| Type::Dynamic)
                 }
             },
             _ => self.fail(&member.span, "Unsupported attribute", "This value does not have any attributes."),
@@ -169,6 +186,15 @@ impl Evaluator {
             _ => Value::tuple(results),
         };
         Ok(if value.is_sensitive() { result.sensitive() } else { result })
+    }
+}
+
+/// A path of names as it is written: `data.null.a`.
+fn path(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Variable(name) => Some(name.clone()),
+        ExprKind::Attribute(inner, member) => Some(format!("{}.{}", path(inner)?, member.name)),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::scope::Scope;
+use super::scope::{Missing, Scope};
 use super::{Evaluated, Evaluator, evaluate};
 use crate::hcl::ast::{Call, Expr, LastArgument};
 use crate::hcl::convert::convert;
@@ -25,7 +25,8 @@ struct Argument {
 impl Evaluator {
     pub(super) fn call(&mut self, call: &Call, span: &Span, scope: &Scope<'_>) -> Evaluated {
         if *scope.allowed() == Allowed::None {
-            return self.fail(&call.name_span, "Function calls not allowed", "Functions may not be called here.");
+            let detail = "Functions may not be called here: the value must be written out.";
+            return self.fail(&call.name_span, "Function calls not allowed", detail);
         }
         let name = call.name.as_str();
         let known = scope.allowed().allows(name);
@@ -45,10 +46,22 @@ impl Evaluator {
 
     fn unknown_function(&mut self, call: &Call, scope: &Scope<'_>) -> Evaluated {
         let name = &call.name;
+        if functions::lookup(name).is_some() || LAZY.contains(&name.as_str()) {
+            let detail = match scope.allowed() {
+                Allowed::Only(names) => {
+                    format!("The function \"{name}\" can't be called here; only {} can.", names.join(", "))
+                }
+                _ => format!("The function \"{name}\" can't be called here."),
+            };
+            let hint = scope.advice(Missing::Function(name)).hint;
+            return self
+                .fail_with(Diagnostic::error("Function not allowed here", detail).at(&call.name_span).hint(hint));
+        }
         let candidates = functions::names().chain(LAZY).filter(|name| scope.allowed().allows(name));
         let diagnostic =
             Diagnostic::error("Call to unknown function", format!("There is no function named \"{name}\"."));
-        self.fail_with(diagnostic.at(&call.name_span).hint(did_you_mean(name, candidates)))
+        let hint = did_you_mean(name, candidates).or_else(|| scope.advice(Missing::Function(name)).hint);
+        self.fail_with(diagnostic.at(&call.name_span).hint(hint))
     }
 
     /// The arguments, the last one expanded if the call says so; none if what is to be expanded is unknown.
@@ -114,13 +127,14 @@ impl Evaluator {
         if let Some(missing) = function.params.get(given) {
             let at_least = if function.variadic.is_some() { "at least " } else { "" };
             let detail = format!(
-                "Function \"{name}\" expects {at_least}{wanted} argument(s). Missing value for \"{}\".",
+                "Function \"{name}\" expects {at_least}{}. Missing value for \"{}\".",
+                counted(wanted),
                 missing.name
             );
             return self.fail(span, "Not enough function arguments", detail);
         }
         if given > wanted && function.variadic.is_none() {
-            let detail = format!("Function \"{name}\" expects only {wanted} argument(s).");
+            let detail = format!("Function \"{name}\" expects only {}.", counted(wanted));
             let place = call.args.get(wanted).map_or(span, |extra| &extra.span);
             return self.fail(place, "Too many function arguments", detail);
         }
@@ -208,15 +222,20 @@ impl Evaluator {
     fn lazy_count(&mut self, call: &Call, params: &[&str], span: &Span) -> Evaluated<()> {
         let (name, wanted) = (&call.name, params.len());
         if let Some(missing) = params.get(call.args.len()) {
-            let detail = format!("Function \"{name}\" expects {wanted} argument(s). Missing value for \"{missing}\".");
+            let wanted = counted(wanted);
+            let detail = format!("Function \"{name}\" expects {wanted}. Missing value for \"{missing}\".");
             return self.fail(span, "Not enough function arguments", detail);
         }
         if let Some(extra) = call.args.get(wanted) {
-            let detail = format!("Function \"{name}\" expects only {wanted} argument(s).");
+            let detail = format!("Function \"{name}\" expects only {}.", counted(wanted));
             return self.fail(&extra.span, "Too many function arguments", detail);
         }
         Ok(())
     }
+}
+
+fn counted(arguments: usize) -> String {
+    if arguments == 1 { "1 argument".to_owned() } else { format!("{arguments} arguments") }
 }
 
 /// Why a template could not be rendered, on one line for each reason.

@@ -19,7 +19,7 @@ use super::types::{Type, unify};
 use super::value::Value;
 
 pub use call::{RenderError, render_template};
-pub use scope::{Scope, Variables};
+pub use scope::{Advice, Adviser, Missing, Scope, Variables};
 pub use work::Work;
 
 /// The value of an expression.
@@ -75,16 +75,22 @@ impl Evaluator {
                 self.made(value, &expr.span)
             }
             ExprKind::Parenthesis(inner) => self.eval(inner, scope),
-            ExprKind::Variable(name) => self.variable(name, &expr.span, scope),
-            ExprKind::SplatElement => self.variable(scope::SPLAT_ELEMENT, &expr.span, scope),
+            ExprKind::Variable(name) => self.variable(name, &expr.span, scope, Reading::Alone),
+            ExprKind::SplatElement => self.variable(scope::SPLAT_ELEMENT, &expr.span, scope, Reading::Root),
             ExprKind::Conditional(conditional) => self.conditional(conditional, &expr.span, scope),
             ExprKind::Call(call) => {
                 let value = self.call(call, &expr.span, scope)?;
                 self.made(value, &expr.span)
             }
             ExprKind::Attribute(inner, member) => {
-                let value = self.eval(inner, scope)?;
-                self.attribute(&value, member)
+                if scope.variables() == Variables::Refused && unknown_root(expr, scope) {
+                    return self.refused(&expr.span);
+                }
+                let value = match &inner.kind {
+                    ExprKind::Variable(name) => self.variable(name, &inner.span, scope, Reading::Root)?,
+                    _ => self.eval(inner, scope)?,
+                };
+                self.attribute(&value, member, inner, scope)
             }
             ExprKind::Index(inner, key) => {
                 let (value, key_value) = self.both(inner, key, scope)?;
@@ -120,21 +126,32 @@ impl Evaluator {
         run(&mut inner).map_err(|Failed| inner.diagnostics)
     }
 
-    fn variable(&mut self, name: &str, span: &Span, scope: &Scope<'_>) -> Evaluated {
+    fn variable(&mut self, name: &str, span: &Span, scope: &Scope<'_>, reading: Reading) -> Evaluated {
         if let Some(value) = scope.get(name) {
             return Ok(value.clone());
         }
         if scope.variables() == Variables::Refused {
-            return self.fail(span, "Variables not allowed", "Variables may not be used here.");
+            return self.refused(span);
         }
         let names = scope.names();
         self.compare(names.len(), span)?;
-        let hint = did_you_mean(name, names);
+        let quotes =
+            || Some(format!("for the text {name:?}, write it in quotes")).filter(|_| reading == Reading::Alone);
+        let path = || scope.path_to(name).map(|path| format!("did you mean {path}?"));
+        let hint = path()
+            .or_else(|| did_you_mean(name, names))
+            .or_else(|| scope.advice(Missing::Name(name)).hint)
+            .or_else(quotes);
         self.fail_with(
             Diagnostic::error("Unknown variable", format!("There is no variable named \"{name}\"."))
                 .at(span)
                 .hint(hint),
         )
+    }
+
+    fn refused<T>(&mut self, span: &Span) -> Evaluated<T> {
+        let detail = "Variables may not be used here: the value must be written out.";
+        self.fail(span, "Variables not allowed", detail)
     }
 
     /// A known bool; none if it is unknown.
@@ -199,6 +216,26 @@ impl Evaluator {
 
     fn converted(&mut self, result: Result<Value, ConvertError>, span: &Span, summary: &str, what: &str) -> Evaluated {
         result.or_else(|error| self.fail(span, summary, format!("{what}: {error}.")))
+    }
+}
+
+/// How a name is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// As a value of its own.
+    Alone,
+    /// As what a path starts from.
+    Root,
+}
+
+/// Whether a path starts from a name that the scope does not have.
+fn unknown_root(expr: &Expr, scope: &Scope<'_>) -> bool {
+    match &expr.kind {
+        ExprKind::Attribute(inner, _) | ExprKind::Index(inner, _) | ExprKind::Splat(inner, _) => {
+            unknown_root(inner, scope)
+        }
+        ExprKind::Variable(name) => scope.get(name).is_none(),
+        _ => false,
     }
 }
 

@@ -11,6 +11,34 @@ use super::work::Work;
 /// The element that the rest of a splat is applied to; no identifier, so it hides nothing.
 pub(super) const SPLAT_ELEMENT: &str = "*";
 
+/// A name that means nothing where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing<'n> {
+    /// `name`, at the root of an expression.
+    Name(&'n str),
+    /// `of.name`, where `of` has no such attribute.
+    Attribute {
+        /// The names before the last dot.
+        of: &'n str,
+        /// The name after it.
+        name: &'n str,
+    },
+    /// `name()`, which cannot be called here.
+    Function(&'n str),
+}
+
+/// What to say of a missing name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Advice {
+    /// What is wrong, in place of the general words.
+    pub wrong: Option<(&'static str, String)>,
+    /// What to do, unless a name that is nearly the same is likelier.
+    pub hint: Option<String>,
+}
+
+/// Gives advice on names. The language itself does not know what the names of a scope are for.
+pub type Adviser = fn(Missing<'_>) -> Advice;
+
 /// Names and functions that expressions can use.
 pub struct Scope<'a> {
     parent: Option<&'a Scope<'a>>,
@@ -19,6 +47,7 @@ pub struct Scope<'a> {
     allowed: &'a Allowed,
     variables: Variables,
     work: Work,
+    adviser: Adviser,
 }
 
 /// Whether expressions may name variables at all.
@@ -28,6 +57,10 @@ pub enum Variables {
     Allowed,
     /// They may not, and the error says so.
     Refused,
+}
+
+fn no_advice(_: Missing<'_>) -> Advice {
+    Advice::default()
 }
 
 static NOWHERE: Nowhere = Nowhere;
@@ -44,6 +77,7 @@ impl<'a> Scope<'a> {
             allowed: &ALL_FUNCTIONS,
             variables: Variables::Allowed,
             work: Work::default(),
+            adviser: no_advice,
         }
     }
 
@@ -56,7 +90,19 @@ impl<'a> Scope<'a> {
             allowed: &NO_FUNCTIONS,
             variables: Variables::Refused,
             work: Work::default(),
+            adviser: no_advice,
         }
+    }
+
+    /// The scope with somebody who knows what its names are for.
+    #[must_use]
+    pub fn with_adviser(self, adviser: Adviser) -> Self {
+        Self { adviser, ..self }
+    }
+
+    /// What to say of a missing name.
+    pub fn advice(&self, missing: Missing<'_>) -> Advice {
+        (self.adviser)(missing)
     }
 
     /// The scope with other functions.
@@ -86,6 +132,7 @@ impl<'a> Scope<'a> {
             allowed: self.allowed,
             variables: self.variables,
             work: self.work.clone(),
+            adviser: self.adviser,
         }
     }
 
@@ -99,6 +146,14 @@ impl<'a> Scope<'a> {
         let mut names = self.parent.map(Scope::names).unwrap_or_default();
         names.extend(self.values.keys().map(String::as_str).filter(|name| *name != SPLAT_ELEMENT));
         names
+    }
+
+    /// Where a name stands below one of the root names: `var.name`.
+    pub(super) fn path_to(&self, name: &str) -> Option<String> {
+        let root = self.names().into_iter().find(|root| {
+            self.get(root).and_then(Value::as_mapping).is_some_and(|attributes| attributes.contains_key(name))
+        })?;
+        Some(format!("{root}.{name}"))
     }
 
     /// The world outside.

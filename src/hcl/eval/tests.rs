@@ -68,7 +68,7 @@ fn values() {
 fn faults_have_their_place() {
     let cases = [
         ("1 + nope", "t:1,5-9: Unknown variable; There is no variable named \"nope\"."),
-        ("o.x", "t:1,3-4: Unsupported attribute; This object does not have an attribute named \"x\"."),
+        ("o.x", "t:1,3-4: Unsupported attribute; o does not have an attribute named \"x\"."),
         (
             "l[5]",
             "t:1,3-4: Invalid index; The given key does not identify an element in this collection value: the \
@@ -161,5 +161,6 @@ fn restricted_scopes() {
     let host = host();
     let allowed = Allowed::Only(vec!["env"]);
     let scope = Scope::new(&host, std::collections::BTreeMap::new()).with_functions(&allowed);
-    assert_eq!(check("try(1)", &scope), "Call to unknown function");
+    assert_eq!(check("try(1)", &scope), "Function not allowed here");
+    assert_eq!(check("tri(1)", &scope), "Call to unknown function");
 }

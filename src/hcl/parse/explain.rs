@@ -81,6 +81,25 @@ fn by_text(text: &str, at: usize) -> Option<(&'static str, String)> {
             let number = u32::from(c);
             ("Invalid character", format!("The control character U+{number:04X} is not valid here. Delete it."))
         }
+        Some(':') if is_name(before.trim()) => (
+            "Missing equals sign",
+            format!("An argument is written {} = …, with an equals sign instead of the colon.", before.trim()),
+        ),
+        Some(',') if before.contains('{') && before.contains('=') => (
+            "Invalid separator",
+            "The arguments of a block are not separated by commas: write each on a line of its own.".to_owned(),
+        ),
+        Some('}') if before.trim().is_empty() && text[..at].trim_end().is_empty() => {
+            ("Unexpected closing brace", "There is no opening brace that belongs to this closing one.".to_owned())
+        }
+        Some(c) if c.is_alphabetic() && before.trim_end().ends_with('"') && line.contains('"') => (
+            "Unexpected text after a string",
+            "The string ends before this. A double quote inside a string is written \\\".".to_owned(),
+        ),
+        Some(_) if operator(before, line).is_some() => {
+            let (word, sign) = operator(before, line)?;
+            ("Invalid expression", format!("There is no word {word} in expressions: write {sign}."))
+        }
         Some('`') => ("Invalid character", "A back-quote is not valid. Use a heredoc for text over several lines.".into()),
         Some('\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}') => {
             ("Invalid character", "Typographic quotes are not valid. Use straight double quotes (\").".into())
@@ -92,7 +111,8 @@ fn by_text(text: &str, at: usize) -> Option<(&'static str, String)> {
         Some('"') if !closes(line) => ("Unterminated string", "No closing quote was found on the string's line.".into()),
         _ if line.starts_with('"') && (line.contains("${") || line.contains("%{"))
             || line.starts_with("%{")
-            || line.starts_with("${") => (
+            || line.starts_with("${")
+            || is_name(line.split('=').next().unwrap_or_default().trim()) && line.contains("%{") => (
             "Invalid template",
             "The string's template is not well-formed: check that every ${ and %{ is closed, and that every if and for \
              has its endif or endfor. Write $${ and %%{ for a literal ${ and %{."
@@ -109,6 +129,26 @@ fn by_text(text: &str, at: usize) -> Option<(&'static str, String)> {
 /// Whether a character is none that a text editor shows.
 pub(super) fn is_stray(c: char) -> bool {
     c.is_control() && !c.is_whitespace()
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+}
+
+/// A word that other languages have where this one has a sign, at the place or right before it.
+fn operator(before: &str, line: &str) -> Option<(&'static str, &'static str)> {
+    const WORDS: [(&str, &str); 6] = [
+        ("and", "&&"),
+        ("or", "||"),
+        ("not", "!"),
+        ("if", "CONDITION ? YES : NO"),
+        ("then", "CONDITION ? YES : NO"),
+        ("else", "CONDITION ? YES : NO"),
+    ];
+    let here = line.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    let last = before.trim_end().rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    WORDS.into_iter().find(|(word, _)| *word == here || *word == last)
 }
 
 /// Whether a string that starts the line ends on it.
@@ -152,6 +192,37 @@ fn by_rest(rest: &str, message: &str) -> (&'static str, String) {
     let summary = match message {
         _ if message.contains("invalid expression") => {
             return ("Invalid expression", format!("Expected the start of an expression, but found {found}."));
+        }
+        _ if message.contains("`}`") && message.contains("`,`") => {
+            let detail = format!("Items of an object are separated by commas or line breaks, but found {found}.");
+            return ("Missing item separator", detail);
+        }
+        _ if rest.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && (message.contains("block body") || message.contains("structure") || message.contains("newline"))
+            || message.contains("`}`") && message.contains("identifier") && rest.starts_with(char::is_alphabetic) =>
+        {
+            return (
+                "Missing line break",
+                format!("Each argument and block stands on a line of its own; found {found}."),
+            );
+        }
+        _ if rest.starts_with("=>") || rest.starts_with('>') && message.contains("invalid expression") => {
+            return (
+                "Invalid expression",
+                "A key and its value are joined by = or :, as in { key = value }.".to_owned(),
+            );
+        }
+        _ if message.contains("`)`") => {
+            return (
+                "Missing closing parenthesis",
+                format!("A parenthesis is open and not closed: expected ) or a comma, but found {found}."),
+            );
+        }
+        _ if message == "expected `:`" => {
+            return (
+                "Incomplete conditional",
+                format!("After ? and a value, a colon and the other value are expected, but found {found}."),
+            );
         }
         "expected `]`" => {
             return ("Missing item separator", format!("Expected a comma or ] after the item, but found {found}."));

@@ -11,6 +11,7 @@ mod json_text;
 mod lower;
 mod recover;
 mod repair;
+mod slips;
 mod template;
 
 use super::ast::{Body, Expr, ExprKind, Part};

@@ -6,6 +6,7 @@ use hcl::edit::parser::Error;
 
 use super::explain;
 use super::repair::{Repaired, place};
+use super::slips;
 use crate::hcl::diagnostics::{Diagnostic, FileId, Span};
 
 /// Whether it is worth to look for more errors.
@@ -21,6 +22,18 @@ pub(super) enum Next {
 pub(super) fn after(file: FileId, text: &str, repaired: &mut Repaired<'_>, error: &Error) -> (Diagnostic, Next) {
     let at = place(text, error);
     let starts = block_starts(text);
+    let from = starts.iter().copied().filter(|start| *start <= at).max().unwrap_or(0);
+    if let Some(slip) = slips::find(file, repaired.seen(), from, at) {
+        // What follows an open string was read as its text, so only what starts after the slip's own block is to be trusted.
+        let start = slip.span.as_ref().map_or(0, |span| span.range.start);
+        let from = starts.iter().copied().filter(|own| *own <= start).max().unwrap_or(0);
+        let until = starts.iter().copied().find(|own| *own > start);
+        if from == 0 && until.is_none() {
+            return (slip, Next::Stop);
+        }
+        repaired.blank(from..until.unwrap_or(text.len()));
+        return (slip, Next::Again);
+    }
     if text[at..].trim().len() <= 1
         && !text[at..].starts_with(explain::is_stray)
         && let Some(header) = unclosed(text, &starts)
@@ -29,7 +42,6 @@ pub(super) fn after(file: FileId, text: &str, repaired: &mut Repaired<'_>, error
         return (Diagnostic::error("Unclosed configuration block", detail).at(&Span::new(file, header)), Next::Stop);
     }
     let diagnostic = explain::explain(file, text, at, error.message());
-    let from = starts.iter().copied().filter(|start| *start <= at).max().unwrap_or(0);
     let Some(until) = starts.iter().copied().find(|start| *start > at) else {
         // The last block: what stands before it may still have errors of another kind.
         if from == 0 {

@@ -44,6 +44,11 @@ impl<'a> Repaired<'a> {
         Self { original, text, replaced: BTreeMap::new(), budget: MAX_REPARSED }
     }
 
+    /// The text as the parser sees it.
+    pub(super) fn seen(&self) -> &str {
+        &self.text
+    }
+
     /// What stood in the place of a repair.
     pub(super) fn original(&self, start: usize) -> Option<(&'a str, Kind)> {
         let (end, kind) = self.replaced.get(&start)?;

@@ -20,8 +20,7 @@ use crate::engine::offload::{Watch, offload};
 use crate::event::Events;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::scripts::joined;
+use crate::hcl::diagnostics::Diagnostics;
 
 use super::replacement::Replacement;
 use super::{Context, Keep, Kind, PostProcessor, Processed, listed, make_parent};
@@ -63,7 +62,7 @@ struct Compress {
 fn prepare(body: &EvaluatedBody) -> Result<Box<dyn PostProcessor>, Diagnostics> {
     match decode::<Options>(body)?.checked() {
         Ok(compress) => Ok(Box::new(compress)),
-        Err(problems) => Err(Diagnostic::error(joined(&problems), "").at(&body.span).into()),
+        Err(problems) => Err(body.refused(&problems)),
     }
 }
 

@@ -21,8 +21,7 @@ use crate::engine::mode::{Force, OnError, Pauses};
 use crate::engine::step::{Cx, StepError};
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
-use crate::scripts::joined;
+use crate::hcl::diagnostics::Diagnostics;
 
 use super::options::access::AccessOptions;
 use super::options::communicator::CommunicatorOptions;
@@ -93,7 +92,7 @@ fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Sour
     let source = AmazonEbs { name, access, communicator, options };
     let problems = source.problems();
     if !problems.is_empty() {
-        all.push(Diagnostic::error(joined(&problems), "").at(&body.span));
+        all.extend(body.refused(&problems));
     }
     if all.has_errors() { Err(all) } else { Ok(Box::new(source)) }
 }

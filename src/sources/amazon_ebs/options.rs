@@ -12,11 +12,11 @@ use crate::sources::options::tags::{NamedTag, Tag};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Options {
-    /// Name of the AMI: 3 to 128 characters, unique in the region. Required.
+    /// Name of the AMI: 3 to 128 letters, digits, blanks and `()[]./-'@_`, unique in the region. Required.
     pub ami_name: String,
-    /// Description of the AMI. May use `{{ .SourceAMI }}` and its like.
+    /// Description of the AMI; may have `{{ .SourceAMI }}`, `{{ .BuildRegion }}` and the like in it.
     pub ami_description: Option<String>,
-    /// Accounts that may launch the AMI.
+    /// Accounts that may launch the AMI, by their ids. Default: your own alone.
     pub ami_users: Vec<String>,
     /// Groups that may launch the AMI; `all` makes it public.
     pub ami_groups: Vec<String>,
@@ -24,110 +24,110 @@ pub struct Options {
     pub ami_org_arns: Vec<String>,
     /// Organisational units that may launch the AMI, by ARN.
     pub ami_ou_arns: Vec<String>,
-    /// Regions that the AMI is copied to.
+    /// Regions that the AMI is copied to, besides the one it is made in.
     pub ami_regions: Vec<String>,
-    /// Does not check that the regions exist.
+    /// Does not check that the regions in `ami_regions` exist. Default: `false`.
     pub skip_region_validation: bool,
-    /// Minutes within which copies shall be complete: a multiple of 15.
+    /// Minutes within which copies of snapshots shall be complete: a multiple of 15. Default: as long as it takes.
     pub snapshot_copy_duration_minutes: Option<i64>,
-    /// Virtualization type, for the check of enhanced networking.
+    /// Virtualization type of the AMI, `hvm` or `paravirtual`, for the check of enhanced networking.
     pub ami_virtualization_type: Option<String>,
-    /// Tags of the AMI and its snapshots.
+    /// Tags of the AMI and its snapshots, by key.
     pub tags: BTreeMap<String, String>,
     /// Tags of the AMI and its snapshots, as blocks.
     pub tag: Vec<Tag>,
-    /// Tags of the snapshots alone; they win over `tags`.
+    /// Tags of the snapshots alone, by key; they win over `tags`.
     pub snapshot_tags: BTreeMap<String, String>,
     /// Tags of the snapshots alone, as blocks.
     pub snapshot_tag: Vec<Tag>,
-    /// Accounts that may use the snapshots.
+    /// Accounts that may make volumes from the snapshots, by their ids.
     pub snapshot_users: Vec<String>,
-    /// Groups that may use the snapshots.
+    /// Groups that may make volumes from the snapshots; `all` makes them public.
     pub snapshot_groups: Vec<String>,
-    /// Switches ENA networking of the AMI on or off.
+    /// Switches ENA networking of the AMI on or off. Default: as the source image has it.
     pub ena_support: Option<bool>,
-    /// Switches SR-IOV networking of the AMI on.
+    /// Switches SR-IOV networking of the AMI on. Default: `false`.
     pub sriov_support: bool,
-    /// Removes an older AMI of the same name once the new one is available.
+    /// Removes an older AMI of the same name, once the new one is available. Default: `false`.
     pub force_deregister: bool,
-    /// Deletes the snapshots of an AMI that `force_deregister` removes.
+    /// Deletes the snapshots of an AMI that `force_deregister` removes. Default: `false`.
     pub force_delete_snapshot: bool,
-    /// Instance metadata of the AMI: `v2.0` demands tokens.
+    /// Instance metadata of machines that start from the AMI: `v2.0` demands session tokens. Default: tokens are optional.
     pub imds_support: Option<String>,
-    /// When the AMI counts as deprecated (RFC 3339).
+    /// When the AMI counts as deprecated, in UTC: `2027-01-31T00:00:00Z`. Default: never.
     pub deprecate_at: Option<String>,
     /// Protects the AMI from being deregistered.
     pub deregistration_protection: Option<Protection>,
-    /// Makes no AMI: the instance is provisioned, stopped and removed.
+    /// Makes no AMI: the instance is provisioned, stopped and removed. Default: `false`.
     pub skip_create_ami: bool,
-    /// Does not put the run's tags on the AMI and its snapshots.
+    /// Does not put `run_tags` on the AMI and its snapshots. Default: `false`.
     pub skip_ami_run_tags: bool,
-    /// Block devices of the AMI.
+    /// Block devices of the AMI; machines that start from it get them.
     pub ami_block_device_mappings: Vec<Device>,
-    /// Block devices of the instance.
+    /// Block devices of the temporary instance; they go into the AMI, too.
     pub launch_block_device_mappings: Vec<Device>,
-    /// Tags of the instance's volumes.
+    /// Tags of the temporary instance's volumes, by key.
     pub run_volume_tags: BTreeMap<String, String>,
-    /// Tags of the instance's volumes, as blocks.
+    /// Tags of the temporary instance's volumes, as blocks.
     pub run_volume_tag: Vec<NamedTag>,
-    /// Keeps instance-store volumes out of the mapping.
+    /// Keeps instance-store volumes out of the mapping of the instance. Default: `false`.
     pub no_ephemeral: bool,
 
-    /// Instance type. Required.
+    /// Type of the temporary instance, `t3.micro` for one. Required.
     pub instance_type: Option<String>,
-    /// Image to start from.
+    /// Id of the image to start from. One of `source_ami` and `source_ami_filter` must be given.
     pub source_ami: Option<String>,
-    /// Finds the image to start from.
+    /// Finds the image to start from, instead of `source_ami`.
     pub source_ami_filter: Option<ImageFilter>,
-    /// Availability zone.
+    /// Availability zone of the instance. Default: one that EC2 or the subnet chooses.
     pub availability_zone: Option<String>,
-    /// Subnet; wins over `subnet_filter`.
+    /// Id of the subnet that the instance is launched in; wins over `subnet_filter`. Default: one of the default VPC.
     pub subnet_id: Option<String>,
-    /// Finds the subnet.
+    /// Finds the subnet that the instance is launched in.
     pub subnet_filter: Option<SubnetFilter>,
-    /// VPC; wins over `vpc_filter`.
+    /// Id of the VPC for subnet and security group; wins over `vpc_filter`. Default: the subnet's, else the default VPC.
     pub vpc_id: Option<String>,
-    /// Finds the VPC.
+    /// Finds the VPC for subnet and security group.
     pub vpc_filter: Option<NetworkFilter>,
-    /// Whether the instance gets a public address; the subnet decides when unset.
+    /// Whether the instance gets a public address. Default: as the subnet has it.
     pub associate_public_ip_address: Option<bool>,
-    /// An existing security group.
+    /// Id of an existing security group, instead of a temporary one.
     pub security_group_id: Option<String>,
-    /// Existing security groups.
+    /// Ids of existing security groups, instead of a temporary one.
     pub security_group_ids: Vec<String>,
-    /// Finds existing security groups.
+    /// Finds existing security groups, instead of a temporary one.
     pub security_group_filter: Option<NetworkFilter>,
-    /// Who may connect to the temporary security group. Only your own address when unset (Packer lets everybody in).
+    /// Networks (CIDR blocks) that the temporary security group lets in. Packer lets everybody in when unset. Default: your own public address alone.
     pub temporary_security_group_source_cidrs: Vec<String>,
-    /// Lets only your own public address in; the default here.
+    /// Lets only your own public address in; that is what happens anyhow. Default: `true`.
     pub temporary_security_group_source_public_ip: bool,
-    /// Instance profile, by name.
+    /// Name of the instance profile that the instance gets.
     pub iam_instance_profile: Option<String>,
-    /// User data.
+    /// User data of the instance, as it is. Not together with `user_data_file`.
     pub user_data: Option<String>,
-    /// File with user data.
+    /// File whose content is the user data of the instance. Not together with `user_data`.
     pub user_data_file: Option<String>,
-    /// Switches EBS optimisation on.
+    /// Switches EBS optimisation of the instance on. Default: `false`.
     pub ebs_optimized: bool,
-    /// Unlimited CPU credits for burstable types.
+    /// Lets an instance of a burstable type use more CPU credits than it has earned, at a price. Default: `false`.
     pub enable_unlimited_credits: bool,
     /// Older name of `enable_unlimited_credits`.
     pub enable_t2_unlimited: bool,
-    /// What a power-off inside the instance does: `stop` (default) or `terminate`.
+    /// What a power-off inside the instance does: `stop` or `terminate`. Default: `stop`.
     pub shutdown_behavior: Option<String>,
-    /// Does not stop the instance; a provisioner does.
+    /// Does not stop the instance before the AMI is made: a provisioner does. Default: `false`.
     pub disable_stop_instance: bool,
-    /// Placement.
+    /// Where the instance is placed.
     pub placement: Option<Placement>,
-    /// Older place of `placement.tenancy`.
+    /// Older place of `tenancy` in the `placement` block.
     pub tenancy: Option<String>,
-    /// Metadata options of the instance.
+    /// Metadata service of the temporary instance.
     pub metadata_options: Option<MetadataOptions>,
-    /// Tags of what the run makes, and of the AMI unless `skip_ami_run_tags`.
+    /// Tags of all that the run makes, by key, and of the AMI unless `skip_ami_run_tags` is set.
     pub run_tags: BTreeMap<String, String>,
-    /// The same, as blocks.
+    /// Tags of all that the run makes, as blocks.
     pub run_tag: Vec<Tag>,
-    /// Which of the instance's addresses to connect to: `public_ip`, `private_ip`, `public_dns`, `private_dns` or `ipv6`.
+    /// Which of the instance's addresses to connect to: `public_ip`, `private_ip`, `public_dns`, `private_dns` or `ipv6`. Default: the first of these that it has.
     pub ssh_interface: Option<String>,
 }
 
@@ -135,27 +135,27 @@ pub struct Options {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Device {
-    /// Its name, `/dev/sda1` for one. Required.
+    /// Name of the device, `/dev/sda1` for one. Required.
     pub device_name: String,
-    /// Whether it goes with its instance.
+    /// Whether the volume is deleted with its instance. Default: `false`.
     pub delete_on_termination: bool,
-    /// Whether it is encrypted.
+    /// Whether the volume is encrypted. Default: as its snapshot is, or as the account demands.
     pub encrypted: Option<bool>,
-    /// Key of the encryption.
+    /// KMS key of the encryption: its id, alias or ARN. Default: the account's key for EBS.
     pub kms_key_id: Option<String>,
-    /// Operations per second (`io1`, `io2`, `gp3`).
+    /// I/O operations per second of an `io1`, `io2` or `gp3` volume. Default: as EC2 thinks fit.
     pub iops: Option<i32>,
-    /// MiB per second (`gp3`).
+    /// Throughput of a `gp3` volume in MiB per second: 125 to 1000. Default: 125.
     pub throughput: Option<i32>,
-    /// Leaves a device of the source image out.
+    /// Leaves this device of the source image out. Default: `false`.
     pub no_device: bool,
-    /// Snapshot that it starts from.
+    /// Id of the snapshot that the volume starts from. Default: an empty volume.
     pub snapshot_id: Option<String>,
-    /// Instance-store volume, `ephemeral0` for one.
+    /// Instance-store volume that the device is, `ephemeral0` for one.
     pub virtual_name: Option<String>,
-    /// Volume type, `gp3` for one.
+    /// Type of the volume: `gp3`, `gp2`, `io1`, `io2`, `st1`, `sc1` or `standard`. Default: as EC2 thinks fit.
     pub volume_type: Option<String>,
-    /// Size in GiB.
+    /// Size of the volume in GiB. Default: its snapshot's.
     pub volume_size: Option<i32>,
 }
 
@@ -163,9 +163,9 @@ pub struct Device {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Protection {
-    /// Whether it is on.
+    /// Whether the protection is on. Default: `false`.
     pub enabled: bool,
-    /// Whether it outlives its removal by a day; switches it on.
+    /// Whether the protection lasts a day longer once it is taken off; switches it on, too. Default: `false`.
     pub with_cooldown: bool,
 }
 
@@ -173,9 +173,9 @@ pub struct Protection {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct NetworkFilter {
-    /// Filters by name; several values are separated by commas.
+    /// Filters by their names in the EC2 API, `tag:Name` for one; several values of one are separated by commas.
     pub filters: BTreeMap<String, String>,
-    /// Filters as blocks.
+    /// The same filters, as blocks.
     pub filter: Vec<Filter>,
 }
 
@@ -183,13 +183,13 @@ pub struct NetworkFilter {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SubnetFilter {
-    /// Filters by name; several values are separated by commas.
+    /// Filters by their names in the EC2 API, `tag:Name` for one; several values of one are separated by commas.
     pub filters: BTreeMap<String, String>,
-    /// Filters as blocks.
+    /// The same filters, as blocks.
     pub filter: Vec<Filter>,
-    /// Takes the one with most free addresses when several match.
+    /// Takes the subnet with most free addresses when several match. Default: `false`.
     pub most_free: bool,
-    /// Takes any one when several match.
+    /// Takes any one when several match; otherwise several are an error. Default: `false`.
     pub random: bool,
 }
 
@@ -197,7 +197,7 @@ pub struct SubnetFilter {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Placement {
-    /// `default`, `dedicated` or `host`.
+    /// On whose hardware the instance runs: `default` (shared), `dedicated` or `host`. Default: `default`.
     pub tenancy: Option<String>,
 }
 
@@ -205,13 +205,13 @@ pub struct Placement {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct MetadataOptions {
-    /// `enabled` (default) or `disabled`.
+    /// Whether the metadata service answers: `enabled` or `disabled`. Default: `enabled`.
     pub http_endpoint: Option<String>,
-    /// `optional` (default) or `required`.
+    /// Whether it demands session tokens: `optional` or `required`. Default: `optional`.
     pub http_tokens: Option<String>,
-    /// 1 to 64; 1 when unset.
+    /// How many hops its answers may travel: 1 to 64. More than one is for containers. Default: 1.
     pub http_put_response_hop_limit: Option<i32>,
-    /// `disabled` (default) or `enabled`.
+    /// Whether it tells the instance's tags: `enabled` or `disabled`. Default: `disabled`.
     pub instance_metadata_tags: Option<String>,
 }
 

@@ -8,29 +8,29 @@ use serde::Deserialize;
 use crate::aws::access::{Access, Metadata, Role, Validation};
 use crate::secret::Secret;
 
-/// Which account, region and endpoint calls go to.
+/// Access to AWS: which account, region and endpoint calls go to.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AccessOptions {
-    /// Region; from the environment or your AWS profile when unset.
+    /// Region to work in, `eu-central-1` for one. Default: the one of the environment (`AWS_REGION`) or of your AWS profile.
     region: Option<String>,
-    /// Access key id; only together with `secret_key`. The usual AWS sources are used when unset.
+    /// Access key id; only together with `secret_key`. Default: the usual AWS sources, in their order.
     access_key: Option<String>,
-    /// Secret key; only together with `access_key`.
+    /// Secret access key; only together with `access_key`. Masked in output.
     secret_key: Option<String>,
-    /// Session token of temporary keys.
+    /// Session token that belongs to temporary keys. Masked in output.
     token: Option<String>,
-    /// Profile of your AWS configuration.
+    /// Profile of your AWS configuration to take keys and region from. Default: `AWS_PROFILE`, or the default profile.
     profile: Option<String>,
-    /// A credentials file to use instead of `~/.aws/credentials`.
+    /// A credentials file to use. Default: `~/.aws/credentials`.
     shared_credentials_file: Option<String>,
-    /// Base URL for EC2 in every region.
+    /// Base URL of the EC2 API, for endpoints that are not AWS's own; used for every region.
     custom_endpoint_ec2: Option<String>,
-    /// Attempts per API call; 10 when unset.
+    /// How many times an API call is tried in all. Default: 10.
     max_retries: Option<u32>,
-    /// A role to assume on top of the credentials.
+    /// A role to assume with the credentials; all calls are made as that role.
     assume_role: Option<AssumeRole>,
-    /// Does not check the credentials with STS first.
+    /// Does not ask STS first whether the credentials are valid. Default: `false`.
     skip_credential_validation: bool,
     /// Does not ask the metadata service of the machine that Kiln runs on for credentials.
     skip_metadata_api_check: bool,
@@ -40,13 +40,13 @@ pub struct AccessOptions {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AssumeRole {
-    /// Its ARN; without one nothing is assumed.
+    /// ARN of the role; without one nothing is assumed.
     role_arn: String,
-    /// Session length in seconds; 900 when unset.
+    /// Length of the session in seconds. Default: 900.
     duration_seconds: Option<u64>,
-    /// External id that the role's trust policy wants.
+    /// External id, if the role's trust policy wants one.
     external_id: Option<String>,
-    /// Session name.
+    /// Name of the session, as it shows in CloudTrail. Default: made up.
     session_name: Option<String>,
     /// Policy that restricts the session, as JSON.
     policy: Option<String>,

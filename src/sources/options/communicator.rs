@@ -16,75 +16,76 @@ use crate::hcl::duration::GoDuration;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CommunicatorOptions {
-    /// `ssh` (default) or `none`. The options of `winrm` are checked, but a build that needs it is refused.
+    /// How to talk to the machine: `ssh`, or `none` for a machine that nothing is done to. The options of `winrm` are checked, but a build that needs
+    /// it is refused. Default: `ssh`.
     pub communicator: Option<String>,
-    /// Pause after the first connection; then the connection is made again.
+    /// Pause after the first connection; then the connection is made anew. For machines that reboot once on their own. Default: `0s`.
     pub pause_before_connecting: Option<GoDuration>,
-    /// Host to connect to; found by the source when unset.
+    /// Host to connect to, a name or an address. Default: the address of the machine that the source made.
     pub ssh_host: Option<String>,
-    /// Port; 22 when unset.
+    /// Port to connect to. Default: 22.
     pub ssh_port: Option<u16>,
-    /// User. Required.
+    /// User to log in as. Required.
     pub ssh_username: Option<String>,
-    /// Password.
+    /// Password to log in with, when the machine takes passwords. Masked in output.
     pub ssh_password: Option<String>,
-    /// Private key file; `~` is your home.
+    /// Private key file to log in with, in OpenSSH or PEM form and without a passphrase; `~` is your home. Default: a temporary key where the source can make one.
     pub ssh_private_key_file: Option<String>,
-    /// Certificate of that key.
+    /// File of the certificate that belongs to `ssh_private_key_file`.
     pub ssh_certificate_file: Option<String>,
-    /// Uses the keys of your SSH agent.
+    /// Logs in with the keys of your SSH agent (`SSH_AUTH_SOCK`) instead of a key file. Default: `false`.
     pub ssh_agent_auth: bool,
-    /// Name of an existing key pair of the account.
+    /// Name of an existing key pair of the account, instead of a temporary one; its private key comes from `ssh_private_key_file` or your agent.
     pub ssh_keypair_name: Option<String>,
-    /// Name of the temporary key pair.
+    /// Name of the temporary key pair. Default: `packer_` and a random id.
     pub temporary_key_pair_name: Option<String>,
-    /// Type of the temporary key pair: `ed25519` (default) or `rsa`, for guests that know no other.
+    /// Type of the temporary key pair: `ed25519`, or `rsa` for guests that know no other. Default: `ed25519`.
     pub temporary_key_pair_type: Option<String>,
-    /// Gives commands a terminal.
+    /// Gives commands a terminal (a PTY), which some `sudo` settings demand. Output and errors are one stream then. Default: `false`.
     pub ssh_pty: bool,
-    /// How long to try to connect; 5 minutes when neither this nor `ssh_handshake_attempts` is set.
+    /// How long to try to connect before the build fails. No limit when `ssh_handshake_attempts` alone is set. Default: `5m`.
     pub ssh_timeout: Option<GoDuration>,
-    /// Older name of `ssh_timeout`; wins over it.
+    /// Older name of `ssh_timeout`; it wins when both are set.
     pub ssh_wait_timeout: Option<GoDuration>,
-    /// How many refused log-ins end the attempt; 10 when neither this nor `ssh_timeout` is set.
+    /// How many refused log-ins end the attempt. No limit when `ssh_timeout` alone is set. Default: 10.
     pub ssh_handshake_attempts: Option<u32>,
-    /// Interval of keep-alive messages; 5 s when unset, a negative one switches them off.
+    /// Interval of keep-alive messages; a negative one switches them off. Default: `5s`.
     pub ssh_keep_alive_interval: Option<GoDuration>,
-    /// Ends a connection that is silent for so long; never when unset.
+    /// Ends a connection on which nothing arrives for so long. Default: never.
     pub ssh_read_write_timeout: Option<GoDuration>,
-    /// Ciphers to offer.
+    /// Ciphers to offer, by their SSH names and in order of preference. Default: what is secure today.
     pub ssh_ciphers: Vec<String>,
-    /// Key exchange algorithms to offer.
+    /// Key exchange algorithms to offer, by their SSH names and in order of preference. Default: what is secure today.
     pub ssh_key_exchange_algorithms: Vec<String>,
-    /// `scp` or `sftp`; Kiln's own streams when unset.
+    /// How files are copied: `scp` or `sftp`. Default: one stream of Kiln's own, which is faster and checks what arrived.
     pub ssh_file_transfer_method: Option<String>,
-    /// Host through which to connect.
+    /// Host through which to connect (a jump host). Not together with `ssh_proxy_host`.
     pub ssh_bastion_host: Option<String>,
-    /// Its port; 22 when unset.
+    /// Port of the bastion host. Default: 22.
     pub ssh_bastion_port: Option<u16>,
-    /// User there.
+    /// User to log in as at the bastion host.
     pub ssh_bastion_username: Option<String>,
-    /// Password there.
+    /// Password to log in with at the bastion host. Masked in output.
     pub ssh_bastion_password: Option<String>,
-    /// Private key file for it; the machine's own when unset.
+    /// Private key file to log in with at the bastion host; `~` is your home. Default: `ssh_private_key_file`.
     pub ssh_bastion_private_key_file: Option<String>,
-    /// Certificate of that key.
+    /// File of the certificate that belongs to `ssh_bastion_private_key_file`.
     pub ssh_bastion_certificate_file: Option<String>,
-    /// Uses your SSH agent for it.
+    /// Logs in at the bastion host with the keys of your SSH agent. Default: `false`.
     pub ssh_bastion_agent_auth: bool,
-    /// Lets processes on the machine use your SSH agent. Packer does so unless told otherwise; Kiln only when asked with `false`.
+    /// Whether processes on the machine are kept from using your SSH agent. Packer forwards the agent unless this is `true`; Kiln forwards it only if this is `false`. Default: `true`.
     pub ssh_disable_agent_forwarding: Option<bool>,
-    /// Tunnels from ports here to hosts that the machine reaches: `LISTENPORT:HOST:PORT`.
+    /// Tunnels from ports here to hosts that the machine reaches, each `LISTENPORT:HOST:PORT`.
     pub ssh_local_tunnels: Vec<String>,
-    /// Tunnels from ports of the machine to hosts that we reach: `LISTENPORT:HOST:PORT`.
+    /// Tunnels from ports of the machine to hosts that are reached from here, each `LISTENPORT:HOST:PORT`.
     pub ssh_remote_tunnels: Vec<String>,
-    /// SOCKS5 proxy host.
+    /// SOCKS5 proxy through which to connect. Not together with `ssh_bastion_host`.
     pub ssh_proxy_host: Option<String>,
-    /// Its port; 1080 when unset.
+    /// Port of the SOCKS5 proxy. Default: 1080.
     pub ssh_proxy_port: Option<u16>,
-    /// User there.
+    /// User for the SOCKS5 proxy; none is sent when unset.
     pub ssh_proxy_username: Option<String>,
-    /// Password there.
+    /// Password for the SOCKS5 proxy. Masked in output.
     pub ssh_proxy_password: Option<String>,
 
     /// User. Required for `winrm`.

@@ -12,23 +12,23 @@ use crate::aws::network::Filters;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Filter {
-    /// Its name.
+    /// Name of the filter, as the EC2 API has it: `tag:Name` for one.
     pub name: String,
-    /// Its value; several are separated by commas.
+    /// Value that matches; several are separated by commas, and `*` stands for anything.
     pub value: String,
 }
 
-/// Which image is wanted.
+/// Finds one image by its owners and properties.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ImageFilter {
-    /// Filters of DescribeImages by name; several values are separated by commas.
+    /// Filters by their names in the EC2 API (DescribeImages): `name`, `virtualization-type` and so on. Several values of one are separated by commas, and `*` stands for anything.
     pub filters: BTreeMap<String, String>,
-    /// Accounts (or `self`, `amazon`, `aws-marketplace`) whose images count. Required.
+    /// Accounts whose images count, by their ids, or `self`, `amazon`, `aws-marketplace`. Required.
     pub owners: Vec<String>,
-    /// Takes the newest when several match; otherwise that is an error.
+    /// Takes the newest image when several match; otherwise several are an error. Default: `false`.
     pub most_recent: bool,
-    /// Whether deprecated images count.
+    /// Whether images count that their owner has deprecated. Default: `false`.
     pub include_deprecated: bool,
 }
 

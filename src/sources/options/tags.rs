@@ -9,9 +9,9 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Tag {
-    /// Its key.
+    /// Key of the tag.
     pub key: String,
-    /// Its value.
+    /// Value of the tag.
     pub value: String,
 }
 
@@ -19,9 +19,9 @@ pub struct Tag {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct NamedTag {
-    /// Its key.
+    /// Key of the tag, called `name` here.
     pub name: String,
-    /// Its value.
+    /// Value of the tag.
     pub value: String,
 }
 

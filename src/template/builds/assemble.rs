@@ -64,6 +64,7 @@ pub(in crate::template) fn assemble(
 ) -> Assembled {
     let mut assembled = Assembled { builds: Vec::new(), needs: Needs::default() };
     let (mut names, mut excluded) = (Vec::new(), 0);
+    diagnostics.extend(slips(blocks, context));
     for block in blocks {
         let mut is_selected = false;
         for source in &block.uses {
@@ -93,6 +94,17 @@ pub(in crate::template) fn assemble(
     assembled
 }
 
+/// Warnings of names in `only` and `except` that are misspelt names of uses of sources, or of sources that no build uses.
+fn slips(blocks: &[BuildBlock], context: &Context<'_>) -> Diagnostics {
+    let used = blocks.iter().flat_map(|block| &block.uses).map(Use::title);
+    let declared = context.sources.keys().map(|(kind, name)| format!("{kind}.{name}"));
+    let titles: Vec<String> = used.chain(declared).collect();
+    let provisioners = blocks.iter().flat_map(|block| block.provisioners.iter().chain(&block.cleanup));
+    let processors = blocks.iter().flat_map(|block| block.chains.iter().flatten());
+    let filters = provisioners.map(|own| &own.filter).chain(processors.map(|own| &own.filter));
+    filters.flat_map(|filter| filter.slips(&titles)).collect()
+}
+
 /// The declaration of a source. Its type must be known if the build is selected.
 fn declared<'a>(
     source: &Use,
@@ -112,7 +124,14 @@ fn declared<'a>(
         let more = known.len().saturating_sub(MAX_LISTED);
         known.truncate(MAX_LISTED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let detail = format!("Known: [{}]{more}", known.join(" "));
+        let detail = match known.as_slice() {
+            [] => "The template declares no source.".to_owned(),
+            known => format!("The template declares these sources: {}{more}.", known.join(", ")),
+        };
+        let hint = hint.or_else(|| {
+            let (kind, name) = (&source.kind, &source.name);
+            known.is_empty().then(|| format!("to declare it, write: source \"{kind}\" \"{name}\" {{ … }}"))
+        });
         diagnostics.push(Diagnostic::error(format!("Unknown source {title}"), detail).at(&source.span).hint(hint));
     }
     found
@@ -191,6 +210,7 @@ impl Builder<'_> {
         names.insert("build".into(), Value::object(Names::new()));
         let (mut body, problems) = evaluate_body(&self.declared.body, &world.scope(names.clone()));
         diagnostics.extend(problems);
+        body.span = self.declared.span.clone();
         let Some(additions) = &self.source.additions else { return body };
         names.extend(additions.names.clone());
         let (added, problems) = evaluate_body(&additions.body, &world.scope(names));
@@ -201,6 +221,10 @@ impl Builder<'_> {
                 let hint =
                     "a build can only add arguments to a source; set this one in one of the two places".to_owned();
                 let diagnostic = Diagnostic::error("Duplicate argument", detail).at(&attribute.name_span);
+                let diagnostic = match body.attribute(&name) {
+                    Some(first) => diagnostic.beside("It is set here", &first.name_span),
+                    None => diagnostic,
+                };
                 diagnostics.push(diagnostic.hint(Some(hint)));
                 continue;
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Options;
 use super::uses::Use;
 use crate::hcl::ast::{Attribute, Body};
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span, nearest};
 use crate::hcl::dynamic::Expanded;
 use crate::hcl::types::Type;
 use crate::hcl::value::Value;
@@ -20,9 +20,9 @@ pub(super) struct Common<'a> {
 
 impl<'a> Common<'a> {
     /// Takes the arguments of these names out of a block; the rest are the component's options.
-    pub fn split(expanded: Expanded, taken: &[&str], build: &str, world: &'a World) -> (Self, Options) {
+    pub fn split(expanded: Expanded, taken: &[String], build: &str, world: &'a World) -> (Self, Options) {
         let body = &expanded.block.body;
-        let is_taken = |attribute: &Attribute| taken.contains(&attribute.name.as_str());
+        let is_taken = |attribute: &Attribute| taken.contains(&attribute.name);
         let (attributes, left): (Vec<_>, Vec<_>) = body.attributes.iter().cloned().partition(is_taken);
         let rest = Body { attributes: left, blocks: body.blocks.clone(), span: body.span.clone(), syntax: body.syntax };
         let mut names = world.build_names(build);
@@ -64,24 +64,60 @@ impl<'a> Common<'a> {
             diagnostics.push(Diagnostic::error(summary, detail).at(&attribute.span));
         }
         let texts_of = |found: Option<(Value, &Attribute)>| found.map(|(value, _)| texts(&value)).unwrap_or_default();
-        Filter { only: texts_of(only), except: texts_of(except) }
+        let span =
+            |found: &Option<(Value, &Attribute)>| found.as_ref().map(|(_, attribute)| attribute.expr.span.clone());
+        let spans = (span(&only), span(&except));
+        Filter { only: (texts_of(only), spans.0), except: (texts_of(except), spans.1) }
     }
+}
+
+/// The `type.name` that a name was meant to be: one with a slip in it, with `source.` before it, or without its type.
+fn meant<'t>(name: &str, titles: &'t [String]) -> Option<&'t str> {
+    let bare = name.strip_prefix("source.").or_else(|| name.strip_prefix("sources.")).unwrap_or(name);
+    let is_it = |title: &&str| *title == bare || title.split_once('.').is_some_and(|(_, own)| own == bare);
+    let titles = || titles.iter().map(String::as_str);
+    titles().find(is_it).or_else(|| {
+        // One half must be right: with one letter off, `null.b` is another build and not a slip.
+        let (kind, own) = bare.split_once('.')?;
+        let near = |title: &&str| match title.split_once('.') {
+            Some((other, same)) if same == own => nearest(kind, [other]).is_some(),
+            Some((same, other)) if same == kind => nearest(own, [other]).is_some(),
+            _ => false,
+        };
+        titles().find(near)
+    })
 }
 
 /// For which builds a component counts.
 #[derive(Default)]
 pub(super) struct Filter {
-    only: Vec<String>,
-    except: Vec<String>,
+    only: (Vec<String>, Option<Span>),
+    except: (Vec<String>, Option<Span>),
 }
 
 impl Filter {
     /// Whether it counts for a use of a source. Names are compared as they are: no patterns.
     pub fn admits(&self, source: &Use) -> bool {
         let title = source.title();
-        match self.only.is_empty() {
-            true => !self.except.contains(&title),
-            false => self.only.contains(&title),
+        match self.only.0.is_empty() {
+            true => !self.except.0.contains(&title),
+            false => self.only.0.contains(&title),
         }
+    }
+
+    /// Warnings of names that none of a template's sources has, where another name was evidently meant. Others may belong to a file that is not
+    /// here.
+    pub fn slips(&self, titles: &[String]) -> Diagnostics {
+        let slips = [("only", &self.only), ("except", &self.except)].into_iter().flat_map(|(what, (names, span))| {
+            let unknown = names.iter().filter(|name| !titles.contains(name));
+            unknown.filter_map(move |name| {
+                let meant = meant(name, titles)?;
+                let detail = format!("\"{name}\" is the name of no build here, so it has no effect.");
+                let warning = Diagnostic::warning(format!("Unknown build in {what}"), detail);
+                let warning = if let Some(span) = span { warning.at(span) } else { warning };
+                Some(warning.hint(format!("did you mean {meant:?}?")))
+            })
+        });
+        slips.collect()
     }
 }

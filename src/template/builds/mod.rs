@@ -1,5 +1,6 @@
 //! `build` blocks: what they say, and the plan of each selected build.
 
+mod arguments;
 mod assemble;
 mod common;
 mod post_processor;
@@ -23,6 +24,7 @@ use post_processor::PostProcessor;
 use provisioner::Provisioner;
 use uses::Use;
 
+pub use arguments::{PostProcessorArguments, ProvisionerArguments};
 pub(super) use assemble::{Assembled, Needs, assemble};
 
 const SCHEMA: Schema = Schema {
@@ -104,8 +106,10 @@ impl BuildBlock {
         let is_explained = diagnostics.len() > before || world.health == Health::Damaged;
         let names_none = body.attribute("sources").is_none() && body.blocks.iter().all(|block| !is_source(block));
         if build.uses.is_empty() && (names_none || !is_explained) {
-            let detail = "a build block must reference at least one source to be built";
-            diagnostics.push(Diagnostic::error("missing source reference", detail).at(&block.header));
+            let detail = "A build block must name at least one source to build.";
+            let hint =
+                context.sources.keys().next().map(|(kind, name)| format!("write sources = [\"source.{kind}.{name}\"]"));
+            diagnostics.push(Diagnostic::error("Missing source reference", detail).at(&block.header).hint(hint));
         }
         build
     }

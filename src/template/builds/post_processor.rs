@@ -1,12 +1,16 @@
 //! `post-processor` blocks.
 
+use std::sync::LazyLock;
+
 use super::Options;
+use super::arguments::PostProcessorArguments;
 use super::common::{Common, Filter};
+use crate::hcl::decode::fields;
 use crate::hcl::diagnostics::Diagnostics;
 use crate::hcl::dynamic::Expanded;
 use crate::template::world::World;
 
-const COMMON: [&str; 4] = ["name", "only", "except", "keep_input_artifact"];
+static COMMON: LazyLock<Vec<String>> = LazyLock::new(fields::<PostProcessorArguments>);
 
 /// A post-processor.
 pub(super) struct PostProcessor {

@@ -1,10 +1,13 @@
 //! `provisioner` and `error-cleanup-provisioner` blocks.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::Options;
+use super::arguments::ProvisionerArguments;
 use super::common::{Common, Filter};
+use crate::hcl::decode::fields;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
 use crate::hcl::duration::GoDuration;
 use crate::hcl::dynamic::Expanded;
@@ -13,8 +16,7 @@ use crate::hcl::value::Value;
 use crate::plan::OnFailure;
 use crate::template::world::World;
 
-const COMMON: [&str; 8] =
-    ["name", "only", "except", "override", "pause_before", "max_retries", "timeout", "continue_on_error"];
+static COMMON: LazyLock<Vec<String>> = LazyLock::new(fields::<ProvisionerArguments>);
 
 /// A provisioner.
 pub(super) struct Provisioner {

@@ -97,8 +97,8 @@ fn faults_of_builds() {
     let provisioner =
         |body: &str| with_source(&format!("sources = [\"null.a\"]\nprovisioner \"shell\" {{\n{body}\n}}"));
     let cases = [
-        (with_source(""), "t.pkr.hcl:2,1-6: missing source reference"),
-        (with_source("sources = null"), "t.pkr.hcl:2,1-6: missing source reference"),
+        (with_source(""), "t.pkr.hcl:2,1-6: Missing source reference"),
+        (with_source("sources = null"), "t.pkr.hcl:2,1-6: Missing source reference"),
         (with_source("sources = [1]"), "t.pkr.hcl:3,11-14: Invalid source reference"),
         (with_source("sources = [\"null.b\"]"), "t.pkr.hcl:3,11-21: Unknown source null.b"),
         (with_source("sources = [\"nul.a\"]"), "t.pkr.hcl:3,11-20: Unknown source type nul"),

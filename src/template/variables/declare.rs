@@ -5,13 +5,14 @@ use std::sync::LazyLock;
 use super::validation::read_validation;
 use super::{Assigned, Origin, Variable, Variables};
 use crate::hcl::ast::{Attribute, Block};
-use crate::hcl::convert::convert;
+use crate::hcl::convert::{convert, remedy};
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::hcl::eval::{self, Scope, evaluate};
 use crate::hcl::functions::{Allowed, Host};
 use crate::hcl::type_expr::{Optional, parse_type};
 use crate::hcl::types::Type;
 use crate::hcl::value::Value;
+use crate::plan::advice::advice;
 use crate::template::identifier::is_identifier;
 use crate::template::schema::{BlockKind, Schema, refuse_blocks};
 use crate::template::world::{Names, keep, literal};
@@ -84,6 +85,7 @@ fn several(block: &Block, host: &dyn Host, variables: &mut Variables, diagnostic
 /// Evaluates a default. Without a type the variable takes the default's.
 fn set_default(variable: &mut Variable, attribute: &Attribute, host: &dyn Host, diagnostics: &mut Diagnostics) {
     let scope = Scope::new(host, Names::new()).with_functions(&ONLY_ENV).with_variables(eval::Variables::Refused);
+    let scope = scope.with_adviser(advice);
     let span = &attribute.expr.span;
     let value = keep(evaluate(&attribute.expr, &scope), diagnostics).unwrap_or_else(|| {
         // Reported; the variable has a default all the same.
@@ -99,7 +101,8 @@ fn set_default(variable: &mut Variable, attribute: &Attribute, host: &dyn Host, 
         Err(error) => {
             let detail = format!("This default value is not compatible with the variable's type constraint: {error}.");
             let place = variable.shown(span).clone();
-            diagnostics.push(Diagnostic::error("Invalid default value for variable", detail).at(&place));
+            let problem = Diagnostic::error("Invalid default value for variable", detail).at(&place);
+            diagnostics.push(problem.hint(remedy(&value, &variable.ty)));
             let value = Value::unknown(variable.ty.clone());
             variable.value = Some(Assigned { value, origin: Origin::Default, span: span.clone() });
         }
@@ -113,7 +116,11 @@ fn insert(name: &str, span: &Span, variable: Variable, variables: &mut Variables
     }
     if variables.contains_key(name) {
         let detail = format!("The variable \"{name}\" is declared more than once.");
-        diagnostics.push(Diagnostic::error("Duplicate variable", detail).at(span));
+        let duplicate = Diagnostic::error("Duplicate variable", detail).at(span);
+        let first = variables.get(name).map(|first| first.span.clone());
+        diagnostics.push(
+            first.iter().fold(duplicate, |duplicate, first| duplicate.beside("It is declared here already", first)),
+        );
         return;
     }
     variables.insert(name.to_owned(), variable);

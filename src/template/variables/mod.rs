@@ -57,10 +57,10 @@ enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Default => "default",
-            Self::Environment => "env",
-            Self::File => "varfile",
-            Self::Argument => "cmd",
+            Self::Default => "the default",
+            Self::Environment => "the value from the environment",
+            Self::File => "the value from a variable file",
+            Self::Argument => "the value from -var",
         })
     }
 }
@@ -102,13 +102,13 @@ pub(super) fn check(variables: &Variables, host: &Arc<dyn Host>, diagnostics: &m
         };
         for validation in &variable.validations {
             let problem = validation.problem(name, &variable.value(), host.as_ref());
-            let place = if assigned.origin == Origin::Default { &variable.span } else { &assigned.span };
             match problem {
                 Ok(None) => {}
-                Ok(Some(message)) => {
-                    let summary = format!("Invalid value for {} variable", assigned.origin);
-                    let detail = format!("{message}\n\nThis is a rule of the variable \"{name}\".");
-                    diagnostics.push(Diagnostic::error(summary, detail).at(variable.shown(place)));
+                Ok(Some((message, rule))) => {
+                    let summary = format!("Invalid value for the variable \"{name}\"");
+                    let problem = Diagnostic::error(summary, message).at(variable.shown(&assigned.span));
+                    diagnostics
+                        .push(problem.beside(format!("This is the rule, and {} breaks it", assigned.origin), &rule));
                 }
                 Err(problems) => diagnostics.extend(problems),
             }

@@ -19,7 +19,7 @@ pub(in crate::template) fn assign_environment(
 ) {
     for (name, text) in environment {
         let Some(variable) = variables.get_mut(name) else { continue };
-        let place = Place { name: format!("<value for var.{name} from env>"), origin: Origin::Environment };
+        let place = Place { name: format!("PKR_VAR_{name}"), origin: Origin::Environment };
         assign(variable, text, place, sources, diagnostics);
     }
 }
@@ -32,7 +32,7 @@ pub(in crate::template) fn assign_arguments(
     diagnostics: &mut Diagnostics,
 ) {
     for (name, text) in arguments {
-        let place = Place { name: format!("<value for var.{name} from arguments>"), origin: Origin::Argument };
+        let place = Place { name: format!("-var {name}="), origin: Origin::Argument };
         match variables.get_mut(name) {
             Some(variable) => assign(variable, text, place, sources, diagnostics),
             None => diagnostics.push(undeclared(name, variables, sources)),
@@ -66,10 +66,11 @@ fn assign(variable: &mut Variable, text: &str, place: Place, sources: &mut Sourc
         },
     };
     if let Err(error) = variable.assign(&value, place.origin, &span) {
-        let summary = match place.origin {
-            Origin::Argument => "Invalid argument value for -var variable",
-            _ => "Invalid value for variable",
+        let from = match place.origin {
+            Origin::Argument => "-var",
+            _ => "the environment",
         };
+        let summary = format!("Invalid value for a variable from {from}");
         let detail = format!("The value does not fit the variable's type {}: {error}.", variable.ty.expression());
         diagnostics.push(Diagnostic::error(summary, detail).at(&span));
     }

@@ -2,7 +2,7 @@
 
 use crate::hcl::ast::{Block, Expr};
 use crate::hcl::convert::convert;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::hcl::eval::{Scope, evaluate};
 use crate::hcl::functions::Host;
 use crate::hcl::references::references;
@@ -71,7 +71,7 @@ fn message_problem(message: &str) -> Option<&'static str> {
 
 impl Validation {
     /// The rule's message if a value breaks it; a diagnostic if the rule itself does not work.
-    pub fn problem(&self, name: &str, value: &Value, host: &dyn Host) -> Result<Option<String>, Diagnostics> {
+    pub fn problem(&self, name: &str, value: &Value, host: &dyn Host) -> Result<Option<(String, Span)>, Diagnostics> {
         let host = FromWorkingDirectory(host);
         let variables = Value::object([(name.to_owned(), value.clone())].into());
         let scope = Scope::new(&host, [("var".to_owned(), variables)].into()).with_functions(&ALL_BUT_ENV);
@@ -83,6 +83,6 @@ impl Validation {
             let detail = "A rule's condition must be true or false.";
             Diagnostic::error("Invalid variable validation result", detail).at(&self.condition.span)
         })?;
-        Ok((!holds).then(|| self.message.clone()))
+        Ok((!holds).then(|| (self.message.clone(), self.condition.span.clone())))
     }
 }
