@@ -854,6 +854,26 @@ An argument named "communicatr" is not expected here.
 
 hint: did you mean "communicator"?
 
+Error: Unsupported argument
+
+  on t.pkr.hcl line 10, column 5, in provisioner "shell-local":
+  10:     inlin = ["x"]
+          ^^^^^
+
+An argument named "inlin" is not expected here.
+
+hint: did you mean "inline"?
+
+Error: Unsupported argument
+
+  on t.pkr.hcl line 13, column 5, in post-processor "manifest":
+  13:     outptu = "x"
+          ^^^^^^
+
+An argument named "outptu" is not expected here.
+
+hint: did you mean "output"?
+
 
 "#,
     ),

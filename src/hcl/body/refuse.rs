@@ -64,7 +64,6 @@ fn word_at(text: &str, name: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::hcl::body::evaluate_body;
     use crate::hcl::diagnostics::{Sources, render_line};
     use crate::hcl::eval::Scope;

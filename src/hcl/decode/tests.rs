@@ -170,7 +170,7 @@ fn problems() {
         ("blk {}", "t:1,1-4: Unsupported block type; Blocks of type \"blk\" are not expected here.".into()),
         (
             "many {}",
-            "t:1,6-8: Missing required argument; The argument \"key\" is required, but no definition was found.".into(),
+            "t:1,1-5: Missing required argument; The argument \"key\" is required, but no definition was found.".into(),
         ),
         (
             "one \"l\" {\n  key = 1\n}",

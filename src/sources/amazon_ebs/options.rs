@@ -127,7 +127,7 @@ pub struct Options {
     pub run_tags: BTreeMap<String, String>,
     /// Tags of all that the run makes, as blocks.
     pub run_tag: Vec<Tag>,
-    /// Which of the instance's addresses to connect to: `public_ip`, `private_ip`, `public_dns`, `private_dns` or `ipv6`. Default: the first of these that it has.
+    /// Which of the instance's addresses to connect to: `public_ip`, `private_ip`, `public_dns`, `private_dns` or `ipv6`. Default: its public address, else its private one.
     pub ssh_interface: Option<String>,
 }
 

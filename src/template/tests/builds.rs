@@ -103,7 +103,7 @@ fn faults_of_builds() {
         (with_source("sources = [\"null.b\"]"), "t.pkr.hcl:3,11-21: Unknown source null.b"),
         (with_source("sources = [\"nul.a\"]"), "t.pkr.hcl:3,11-20: Unknown source type nul"),
         (with_source("source \"a\" {}"), "t.pkr.hcl:3,8-11: Invalid source reference"),
-        (with_source("source \"null.a\" {\nname = var.x\n}"), "t.pkr.hcl:4,8-11: Variables not allowed"),
+        (with_source("source \"null.a\" {\nname = var.x\n}"), "t.pkr.hcl:4,8-13: Variables not allowed"),
         (with_source("sources = [\"null.a\"]\nname = null"), "t.pkr.hcl:4,8-12: Unsuitable value type"),
         (with_source("sources = [\"null.a\"]\nregion = 1"), "t.pkr.hcl:4,1-7: Unsupported argument"),
         (with_source("sources = [\"null.a\"]\nprovision \"x\" {}"), "t.pkr.hcl:4,1-14: Unsupported block type"),
