@@ -11,7 +11,6 @@ use crate::hcl::body::EvaluatedBody;
 use crate::hcl::decode::decode;
 use crate::hcl::diagnostics::Diagnostics;
 use crate::hcl::{Type, Value};
-use crate::scripts::joined;
 use crate::sources::World;
 use crate::web::{self, Request};
 
