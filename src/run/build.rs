@@ -134,14 +134,12 @@ fn place(build: &PreparedBuild, sources: &Sources) -> String {
 }
 
 async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepError, place: Option<String>) -> Finished {
-    let text = match place {
-        Some(place) => format!("{} ({place})", chain(&error)),
-        None => chain(&error),
-    };
+    let cause = chain(&error);
+    let text = place.map_or_else(|| cause.clone(), |place| format!("{cause} ({place})"));
     let keep = matches!(cx.mode.on_error, OnError::Abort | OnError::RunCleanupProvisioner)
         || matches!(error, StepError::Aborted(_));
     if keep {
-        tell_of_abort(cx, &error, &text);
+        tell_of_abort(cx, &error, &cause);
         if shared.world.local().is_some() {
             cx.events.warn("a local instance ends with Kiln: to look at it, use -on-error=ask or a breakpoint");
         }

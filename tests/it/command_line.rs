@@ -159,7 +159,7 @@ fn the_old_order_of_evaluation_is_there() {
     sandbox.file("t.pkr.hcl", &text);
     sandbox.run(&["validate", "-evaluate-datasources", "t.pkr.hcl"]).expect(0);
     let args = ["validate", "-evaluate-datasources", "-use-sequential-evaluation", "t.pkr.hcl"];
-    sandbox.run(&args).expect(1).says("Unsupported attribute");
+    sandbox.run(&args).expect(1).says("Undeclared local");
 }
 
 #[test]

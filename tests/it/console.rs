@@ -58,7 +58,7 @@ fn templates_give_names() {
     let expected = "> input-variables:\n\nvar.password: \"<sensitive>\"\nvar.unset: \"<unknown>\"\nvar.x: \"v\"\n\n> local-variables:\n\nlocal.l: \"[\\n  \\\"v\\\",\\n  1,\\n]\"\n\n";
     assert_eq!(piped(&["t.pkr.hcl"], "variables").expect(0).stdout, expected);
     assert_eq!(piped(&["t.pkr.hcl"], "\"-${var.password}-\"").expect(0).stdout, "-<sensitive>-\n");
-    piped(&["t.pkr.hcl"], "env(\"HOME\")").expect(1).says("no function named \"env\"");
+    piped(&["t.pkr.hcl"], "env(\"HOME\")").expect(1).says("The function \"env\" can't be called here");
     piped(&["t.pkr.hcl"], "data.null.x").expect(1).says("no variable named \"data\"");
 }
 

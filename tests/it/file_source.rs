@@ -56,7 +56,7 @@ fn what_is_wrong_is_found_before_the_build() {
     let sandbox = Sandbox::new();
     sandbox.file("t.pkr.hcl", &template("content = \"x\"\nsource = \"t.pkr.hcl\"", ""));
     let ran = sandbox.run(&["validate", "t.pkr.hcl"]).expect(1);
-    ran.says("Error: 2 error(s)").says("* target required").says("* Cannot specify source file AND content");
+    ran.says("Error: target required").says("Error: Cannot specify source file AND content");
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn mistakes_are_found_before_the_build() {
         (r#"post-processor "compress" { output = "{{.BuildName" }"#, "output"),
     ] {
         let (sandbox, ran) = built(post_processor);
-        ran.expect(1).says("Error: Failed preparing post-processor-block").says(problem).says("t.pkr.hcl");
+        ran.expect(1).says(problem).says("on t.pkr.hcl line 8").says("in post-processor \"");
         assert!(left(&sandbox).is_empty(), "{:?}", left(&sandbox));
     }
 }

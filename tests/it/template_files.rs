@@ -207,9 +207,9 @@ fn unfit_values_name_the_variable_and_where_they_come_from() {
         let sandbox = with("variable \"v\" {\n  type = map(list(string))\n}\n");
         let mut command = sandbox.kiln();
         command.args(["validate", "."]).env("PKR_VAR_v", value);
-        Ran::from(command.output().unwrap()).expect(1).says(said).says("on <value for var.v from env> line 1");
+        Ran::from(command.output().unwrap()).expect(1).says(said).says("on PKR_VAR_v line 1");
         let ran = sandbox.run(&["validate", &format!("-var=v={value}"), "."]).expect(1);
-        ran.says(said).says("on <value for var.v from arguments> line 1");
+        ran.says(said).says("on -var v= line 1");
     }
 }
 

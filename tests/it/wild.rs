@@ -284,7 +284,10 @@ fn options_convert_texts() {
          delete_on_termination = \"true\"\n    iops = null\n  }",
     ));
     let wrong = image("", "  source_ami = \"ami-1\"\n  ssh_port = \"many\"");
-    run("validate", &wrong).expect(1).says("line 8, column 14:").says("a number is required");
+    run("validate", &wrong)
+        .expect(1)
+        .says("line 8, column 14, in source \"amazon-ebs\" \"t\":")
+        .says("a number is required");
 }
 
 #[test]

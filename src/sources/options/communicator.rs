@@ -88,23 +88,23 @@ pub struct CommunicatorOptions {
     /// Password for the SOCKS5 proxy. Masked in output.
     pub ssh_proxy_password: Option<String>,
 
-    /// User. Required for `winrm`.
+    /// User to log in as with WinRM; required there.
     pub winrm_username: Option<String>,
-    /// Password.
+    /// Password to log in with. Masked in output.
     pub winrm_password: Option<String>,
-    /// Host to connect to; found by the source when unset.
+    /// Host to connect to with WinRM. Default: the address of the machine that the source made.
     pub winrm_host: Option<String>,
-    /// Port; 5985, or 5986 with TLS, when unset.
+    /// Port of WinRM. Default: 5985, or 5986 with TLS.
     pub winrm_port: Option<u16>,
-    /// How long to try to connect; 30 minutes when unset.
+    /// How long to try to connect before the build fails. Default: `30m`.
     pub winrm_timeout: Option<GoDuration>,
-    /// Connects with TLS.
+    /// Connects with TLS. Default: `false`.
     pub winrm_use_ssl: bool,
-    /// Does not check the certificate.
+    /// Does not check the certificate of the machine. Default: `false`.
     pub winrm_insecure: bool,
-    /// Logs in with NTLM instead of basic authentication.
+    /// Logs in with NTLM instead of basic authentication. Default: `false`.
     pub winrm_use_ntlm: bool,
-    /// Does not use a proxy from the environment.
+    /// Does not use a proxy from the environment. Default: `false`.
     pub winrm_no_proxy: bool,
 }
 

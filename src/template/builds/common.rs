@@ -71,21 +71,16 @@ impl<'a> Common<'a> {
     }
 }
 
-/// The `type.name` that a name was meant to be: one with a slip in it, with `source.` before it, or without its type.
+/// The `type.name` that a misspelt one was meant to be. One half must be right: with one letter off, `null.b` is another build and not a slip.
+/// Other forms (`source.null.a`, `build.null.a`) are left alone: templates list them beside the one that counts.
 fn meant<'t>(name: &str, titles: &'t [String]) -> Option<&'t str> {
-    let bare = name.strip_prefix("source.").or_else(|| name.strip_prefix("sources.")).unwrap_or(name);
-    let is_it = |title: &&str| *title == bare || title.split_once('.').is_some_and(|(_, own)| own == bare);
-    let titles = || titles.iter().map(String::as_str);
-    titles().find(is_it).or_else(|| {
-        // One half must be right: with one letter off, `null.b` is another build and not a slip.
-        let (kind, own) = bare.split_once('.')?;
-        let near = |title: &&str| match title.split_once('.') {
-            Some((other, same)) if same == own => nearest(kind, [other]).is_some(),
-            Some((same, other)) if same == kind => nearest(own, [other]).is_some(),
-            _ => false,
-        };
-        titles().find(near)
-    })
+    let (kind, own) = name.split_once('.')?;
+    let near = |title: &&str| match title.split_once('.') {
+        Some((other, same)) if same == own => nearest(kind, [other]).is_some(),
+        Some((same, other)) if same == kind => nearest(own, [other]).is_some(),
+        _ => false,
+    };
+    titles.iter().map(String::as_str).find(near)
 }
 
 /// For which builds a component counts.

@@ -58,6 +58,6 @@ fn data_sources_can_come_first() {
     assert_eq!(locals(sequential(text)), ["l=\"x\"", "m=\"x\""]);
     let between = format!("{text}data \"null\" \"o\" {{\n  input = local.l\n}}\n");
     let loaded = load(sequential(&between));
-    assert!(lines(&loaded).iter().any(|line| line.contains("Unsupported attribute")), "{:?}", lines(&loaded));
-    assert!(!lines(&load(inputs(&between))).iter().any(|line| line.contains("Unsupported attribute")));
+    assert!(lines(&loaded).iter().any(|line| line.contains("Undeclared local")), "{:?}", lines(&loaded));
+    assert!(!lines(&load(inputs(&between))).iter().any(|line| line.contains("Undeclared local")));
 }
