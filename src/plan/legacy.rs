@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use crate::hcl::Value;
 use crate::hcl::body::EvaluatedBody;
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span};
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
 use crate::text_template::{Data, Function, Functions, Moment, Parameter, render as renderer, standard};
 
 /// The version of Packer whose templates Kiln reads: `packer.version`, `{{ packer_version }}`, `required_version`.

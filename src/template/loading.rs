@@ -1,6 +1,6 @@
 //! Reading a template, step by step: whoever drives it runs the data sources in between.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::builds::{self, Context};

@@ -43,6 +43,7 @@ pub fn load(inputs: &Inputs) -> Loaded {
     let diagnostics = tidy(reading.diagnostics);
     Loaded {
         plan: plan.filter(|_| !diagnostics.has_errors()),
+        draft: None,
         diagnostics,
         sources: texts,
         sensitive: reading.sensitive,
