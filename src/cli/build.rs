@@ -198,6 +198,7 @@ impl Session {
         let first = first_entry(&run, settings);
         let journal = Journal::create(&settings.state, &run, &first)
             .map_err(|e| format!("{}: nothing was created", crate::engine::chain(&e)))?;
+        super::crash::clean_up_after(&run);
         let pauses = if args.debug { Pauses::AfterSteps } else { Pauses::None };
         let force = if args.force { Force::Yes } else { Force::No };
         if args.debug {

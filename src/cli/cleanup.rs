@@ -26,6 +26,13 @@ pub struct Args {
     dry_run: bool,
 }
 
+impl Args {
+    /// Everything of one run.
+    pub fn of_run(run: &str) -> Self {
+        Self { run: Some(run.to_owned()), dry_run: false }
+    }
+}
+
 /// A run that still owes something.
 struct Unfinished {
     run: String,

@@ -4,6 +4,7 @@ mod args;
 mod build;
 mod cleanup;
 mod console;
+mod crash;
 mod docs;
 mod ec2_local;
 mod exit;
@@ -70,6 +71,10 @@ enum Verb {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    crash::install();
+    if let Some(code) = crash::hidden_verb(&words[words.len().min(1)..]) {
+        return code;
+    }
     let hidden = words.get(1).map(String::as_str).unwrap_or_default();
     if let Some(code) = local_ec2::hidden_verb(hidden, &words[words.len().min(2)..]) {
         return code;

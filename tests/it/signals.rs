@@ -203,3 +203,21 @@ fn a_long_state_directory_works() {
     let ran: crate::sandbox::Ran = command.output().unwrap().into();
     ran.expect(0);
 }
+
+#[test]
+fn what_a_crashed_process_becomes_removes_what_the_run_made() {
+    if !can_boot("what_a_crashed_process_becomes_removes_what_the_run_made") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", TEMPLATE);
+    let mut running = sandbox.start(&["build", "--local", "t.pkr.hcl"]);
+    running.wait_for("provisioning now");
+    running.signal(Signal::SIGKILL);
+    running.finish();
+    let dry = sandbox.run(&["cleanup", "--dry-run"]).expect(0).stdout;
+    let run = dry.split("Run ").nth(1).and_then(|rest| rest.split(':').next()).unwrap();
+    sandbox.run(&["after-crash", run]).expect(2).says("nothing is left");
+    assert_eq!(resources(&sandbox, "us-east-1").len(), 0);
+    assert_host_clean(&sandbox);
+}
