@@ -65,15 +65,15 @@ fn texts_and_labels(names: &str) -> Type {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Artifact {
-    /// Bucket. Required.
+    /// Name of the bucket. Required.
     bucket_name: String,
-    /// Channel; this or `version_fingerprint` is required.
+    /// Name of the channel; this or `version_fingerprint` is required.
     channel_name: String,
     /// Fingerprint of the version.
     version_fingerprint: String,
     /// Platform, `aws` for one. Required.
     platform: String,
-    /// Region. Required.
+    /// Region of the image. Required.
     region: String,
     /// Type of the source that made it.
     component_type: String,
@@ -83,9 +83,9 @@ struct Artifact {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Channel {
-    /// Bucket. Required.
+    /// Name of the bucket. Required.
     bucket_name: String,
-    /// Channel. Required.
+    /// Name of the channel. Required.
     channel_name: String,
 }
 
@@ -93,15 +93,15 @@ struct Channel {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Image {
-    /// Bucket. Required.
+    /// Name of the bucket. Required.
     bucket_name: String,
-    /// Channel; this or `iteration_id` is required.
+    /// Name of the channel; this or `iteration_id` is required.
     channel: String,
     /// Iteration.
     iteration_id: String,
     /// Cloud, `aws` for one. Required.
     cloud_provider: String,
-    /// Region. Required.
+    /// Region of the image. Required.
     region: String,
     /// Type of the source that made it.
     component_type: String,
@@ -111,9 +111,9 @@ struct Image {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct IterationChannel {
-    /// Bucket. Required.
+    /// Name of the bucket. Required.
     bucket_name: String,
-    /// Channel. Required.
+    /// Name of the channel. Required.
     channel: String,
 }
 

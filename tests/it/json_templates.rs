@@ -141,7 +141,7 @@ fn variables_come_from_files_and_secrets_do_not_come_out() {
     sandbox.file("v", r#"{"must": "s3cret-m", "who": 7}"#);
     let ran = sandbox.run(&["build", "-only", "one", "-var-file", "v", "t.json"]).expect(0).says("hi 7+<sensitive>");
     assert!(!ran.stdout.contains("s3cret") && !ran.stdout.contains("null.two"), "{}", ran.stdout);
-    sandbox.run(&["build", "-only=tw", "-var", "must=1", "t.json"]).expect(1).says("did you mean \"two\"");
+    sandbox.run(&["build", "-only=tow", "-var", "must=1", "t.json"]).expect(1).says("did you mean \"two\"");
 }
 
 #[test]

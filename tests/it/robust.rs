@@ -171,7 +171,6 @@ fn functions_that_blow_up() {
     }
     for (what, expr) in [
         ("backtracking", format!("can(regex(\"(a*)*(a*)*b\", \"{}\"))", "a".repeat(10_000))),
-        ("a small number", "1e-999999999 * 0".to_owned()),
         ("jsondecode", format!("try(jsondecode(\"{}\"), 1)", "[".repeat(100_000))),
         ("yamldecode", format!("try(yamldecode(\"{}\"), 1)", "[".repeat(100_000))),
         (
@@ -200,7 +199,7 @@ fn many_things() {
     let chain = many("locals {\n v0 = 0\n", &|at| format!(" v{} = local.v{at} + 1\n", at + 1), 100_000);
     valid("a chain of 100,000 locals", &format!("{chain}}}{BUILD}"));
     let missing = many("locals {\n", &|at| format!(" v{at} = local.w{at}\n"), 20_000);
-    refused("20,000 missing locals", &format!("{missing}}}{BUILD}"), "missing in template", 2);
+    refused("20,000 missing locals", &format!("{missing}}}{BUILD}"), "Undeclared local", 2);
     let wrong = many("locals {\n", &|at| format!(" v{at} = var.w{at}\n"), 20_000);
     let wrong =
         format!("{}{wrong}}}{BUILD}", many("", &|at| format!("variable \"v{at}\" {{ default = 1 }}\n"), 20_000));
@@ -218,11 +217,11 @@ fn many_things() {
 #[test]
 fn cycles_are_listed() {
     let text = format!("locals {{\n  a = local.b\n  b = local.c\n  c = [local.a]\n}}{BUILD}");
-    refused("three locals", &text, "Cycle: local.a, local.b, local.c, local.a", 4);
-    refused("itself", &local("local.a"), "Self reference: local.a", 2);
+    refused("three locals", &text, "next one: local.a, local.b, local.c, local.a", 4);
+    refused("itself", &local("local.a"), "local.a needs itself", 2);
     let mut ring: String = (0..5_000).map(|at| format!("  v{at} = local.v{}\n", (at + 1) % 5_000)).collect();
     ring = format!("locals {{\n{ring}}}{BUILD}");
-    assert!(answer(&ring).stdout.contains("Cycle: local.v"));
+    assert!(answer(&ring).stdout.contains("local.v0, local.v1"));
     let mutual = "variable \"a\" {\n  default = 1\n  validation {\n    condition = var.b == 1\n    error_message = \"No.\"\n  }\n}\n\
                   variable \"b\" {\n  default = 1\n  validation {\n    condition = var.a == 1\n    error_message = \"No.\"\n  }\n}\n";
     refused("rules about each other", &format!("{mutual}{BUILD}"), "can only refer to var.a itself", 4);
