@@ -97,7 +97,7 @@ struct Image {
     bucket_name: String,
     /// Name of the channel; this or `iteration_id` is required.
     channel: String,
-    /// Iteration.
+    /// Id of the iteration; this or `channel` is required.
     iteration_id: String,
     /// Cloud, `aws` for one. Required.
     cloud_provider: String,

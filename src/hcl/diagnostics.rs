@@ -441,7 +441,7 @@ fn remoteness(word: &[char], candidate: &[char]) -> Option<usize> {
     // A short word is soon another one: of three letters one may be off, and the first counts double.
     let allowed = match length {
         0 | 1 => 0,
-        2 => usize::from(candidate.len() == 2 && word.first() == candidate.first()),
+        2 => usize::from(candidate.len() >= 2 && word.first() == candidate.first()),
         3 | 4 => 1 + usize::from(word.first() == candidate.first()),
         5..=9 => 2,
         _ => 3,
