@@ -20,6 +20,7 @@ impl EvaluatedBody {
         self.attributes = left;
         let (blocks, left) = std::mem::take(&mut self.blocks).into_iter().partition(|block| wanted(&block.kind));
         self.blocks = left;
+        self.absent.retain(|(kind, _)| !wanted(kind));
         self.taken.extend(names.iter().map(|name| name.as_ref().to_owned()));
         EvaluatedBody { attributes, blocks, syntax: self.syntax, ..EvaluatedBody::empty(self.span.clone()) }
     }
@@ -34,6 +35,7 @@ impl EvaluatedBody {
     pub fn take_blocks(&mut self, kind: &str) -> Vec<EvaluatedBlock> {
         let (taken, left) = std::mem::take(&mut self.blocks).into_iter().partition(|block| block.kind == kind);
         self.blocks = left;
+        self.absent.retain(|(own, _)| own != kind);
         taken
     }
 

@@ -17,6 +17,8 @@ pub struct EvaluatedBody {
     pub attributes: Vec<(String, EvaluatedAttribute)>,
     /// The blocks in order, generated ones in the place of their `dynamic` block.
     pub blocks: Vec<EvaluatedBlock>,
+    /// The types of blocks that a `dynamic` block could have generated and did not, with their places: they must be known all the same.
+    pub absent: Vec<(String, Span)>,
     /// The place of the whole.
     pub span: Span,
     /// How it was written.
@@ -52,7 +54,8 @@ pub struct EvaluatedBlock {
 impl EvaluatedBody {
     /// An empty body in a place.
     pub fn empty(span: Span) -> Self {
-        Self { attributes: Vec::new(), blocks: Vec::new(), span, syntax: Syntax::Native, taken: Vec::new() }
+        let (attributes, blocks, absent, taken) = Default::default();
+        Self { attributes, blocks, absent, span, syntax: Syntax::Native, taken }
     }
 
     /// The attribute of a name.
@@ -97,7 +100,11 @@ pub(super) fn evaluate_into(body: &Body, scope: &Scope<'_>, diagnostics: &mut Di
     }
     for block in &body.blocks {
         if block.kind == "dynamic" {
-            for generated in expand(block, scope, diagnostics) {
+            let generated = expand(block, scope, diagnostics);
+            if let (true, Some(kind)) = (generated.is_empty(), block.label(0)) {
+                evaluated.absent.push((kind.to_owned(), block.header.clone()));
+            }
+            for generated in generated {
                 let scope = scope.child(generated.names);
                 evaluated.blocks.push(evaluate_block(&generated.block, &scope, diagnostics));
             }

@@ -60,6 +60,11 @@ impl Reader<'_> {
         for block in &body.blocks {
             self.block(block);
         }
+        for (kind, span) in &body.absent {
+            if self.fields.get(kind).is_none() {
+                self.diagnostics.push(self.unsupported_block(kind, span));
+            }
+        }
         for field in self.fields.iter().filter(|field| field.required) {
             if !self.given.contains(&field.name) {
                 self.diagnostics.push(missing(field, &body.span));
@@ -125,7 +130,7 @@ impl Reader<'_> {
 
     fn block(&mut self, block: &EvaluatedBlock) {
         let Some(field) = self.fields.get(&block.kind) else {
-            self.diagnostics.push(self.unsupported_block(block));
+            self.diagnostics.push(self.unsupported_block(&block.kind, &block.span));
             return;
         };
         let again = self.given.contains(&field.name);
@@ -173,9 +178,9 @@ impl Reader<'_> {
         Diagnostic::error("Unsupported argument", detail).at(span).hint(self.suggestion(name))
     }
 
-    fn unsupported_block(&self, block: &EvaluatedBlock) -> Diagnostic {
-        let detail = format!("Blocks of type \"{}\" are not expected here.", block.kind);
-        Diagnostic::error("Unsupported block type", detail).at(&block.span).hint(self.suggestion(&block.kind))
+    fn unsupported_block(&self, kind: &str, span: &Span) -> Diagnostic {
+        let detail = format!("Blocks of type \"{kind}\" are not expected here.");
+        Diagnostic::error("Unsupported block type", detail).at(span).hint(self.suggestion(kind))
     }
 
     fn suggestion(&self, name: &str) -> Option<String> {

@@ -75,6 +75,8 @@ struct AmazonEbs {
 
 fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Source>, Diagnostics> {
     let mut rest = body.clone();
+    // Packer knows them, and none of them is wanted.
+    rest.absent.retain(|(kind, _)| !unsupported::OPTIONS.contains(&kind.as_str()));
     let mut all = Diagnostics::new();
     let mut keep = |found: Diagnostics| all.extend(found);
     let access = take::<AccessOptions>(&mut rest).map_err(&mut keep).ok();
