@@ -370,3 +370,11 @@ fn what_a_selected_build_needs_must_be_known() {
     let ran = ran.says("Error: Unknown provisioner type \"special\"").says("line 15");
     assert_eq!(ran.stdout.matches("Error: ").count(), 1, "{}", ran.stdout);
 }
+
+#[test]
+fn a_heredoc_may_be_empty() {
+    values(
+        "locals {\n  e = <<EOT\nEOT\n  y = 1\n  f = <<-EOT\n  EOT\n  g = <<EOT\nx\nEOT\n}",
+        &["local.e: \"\"", "local.f: \"\"", "local.g: \"x\\n\"", "local.y: \"1\""],
+    );
+}

@@ -48,6 +48,9 @@ fn strcontains(_: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
 fn indent(_: &Call<'_>, args: &[Value]) -> Result<Value, FunctionError> {
     let (spaces, text) = (count(args, 0)?, text(args, 1)?);
     let breaks = text.matches('\n').count();
+    if breaks == 0 {
+        return Ok(Value::string(text));
+    }
     if spaces.saturating_mul(breaks) > MAX_INDENTED {
         return Err(FunctionError::argument(0, format!("the result would be longer than {MAX_INDENTED} bytes")));
     }

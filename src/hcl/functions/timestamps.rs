@@ -45,7 +45,8 @@ impl Moment {
     /// `2024-02-03T04:05:06+02:00`, without fractions of seconds.
     pub(super) fn rfc3339(&self) -> String {
         let clock = &self.clock;
-        let date = format!("{:04}-{:02}-{:02}", clock.year(), clock.month(), clock.day());
+        let (sign, year) = (if clock.year() < 0 { "-" } else { "" }, clock.year().unsigned_abs());
+        let date = format!("{sign}{year:04}-{:02}-{:02}", clock.month(), clock.day());
         format!("{date}T{:02}:{:02}:{:02}{}", clock.hour(), clock.minute(), clock.second(), self.zone())
     }
 }

@@ -12,6 +12,8 @@ const MAX_NESTED: usize = 64;
 
 /// A heredoc.
 struct Heredoc {
+    /// Where its mark starts.
+    start: usize,
     /// The word that starts it.
     opens: Range<usize>,
     /// From its first line to the line that ends it, or to the end of the text.
@@ -24,6 +26,13 @@ struct Heredoc {
 pub(super) fn disguised(text: &str) -> String {
     let mut disguised = text.to_owned();
     for heredoc in heredocs(text) {
+        if let (true, Some(closes)) = (heredoc.content.is_empty(), &heredoc.closes) {
+            // The parser wants a line before the one that ends it.
+            let place = heredoc.start..closes.end;
+            let empty = format!("{:width$}", "\"\"", width = place.len());
+            disguised.replace_range(place, &empty);
+            continue;
+        }
         let word = &text[heredoc.opens.clone()];
         if !starts_a_line(word, &text[heredoc.content.clone()]) {
             continue;
@@ -51,7 +60,8 @@ fn heredocs(text: &str) -> Vec<Heredoc> {
                     // The parser refuses it; looking into each of thousands would take for ever.
                     return Vec::new();
                 }
-                open.push(Heredoc { opens: start..start + word.len(), content: place.end..text.len(), closes: None });
+                let (opens, content) = (start..start + word.len(), place.end..text.len());
+                open.push(Heredoc { start: place.start, opens, content, closes: None });
             }
             Kind::CloseHeredoc => {
                 let Some(heredoc) = open.pop() else { continue };
