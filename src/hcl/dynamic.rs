@@ -85,8 +85,8 @@ pub(super) fn expand(block: &Block, scope: &Scope<'_>, diagnostics: &mut Diagnos
     };
     let mut expanded = Vec::new();
     for (key, value) in entries {
-        if let Err(diagnostic) = scope.work().block(&dynamic.for_each.expr.span) {
-            diagnostics.push(diagnostic);
+        if let Err(refusal) = scope.work().block(&dynamic.for_each.expr.span) {
+            diagnostics.extend(refusal);
             break;
         }
         expanded.extend(dynamic.one(key, value, scope, diagnostics));

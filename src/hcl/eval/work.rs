@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Evaluated, Evaluator};
-use crate::hcl::diagnostics::{Diagnostic, Span};
+use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::hcl::value::Value;
 
 /// The largest value, by [`Value::weight`], in bytes: what fits into memory a few times over.
@@ -36,10 +36,10 @@ impl Work {
     }
 
     /// Pays for a block that a `dynamic` block in this place generates.
-    pub fn block(&self, span: &Span) -> Result<(), Diagnostic> {
+    pub fn block(&self, span: &Span) -> Result<(), Diagnostics> {
         let spent = self.spend(BLOCK);
         let hint = "is the collection in for_each much longer than meant, or are there dynamic blocks in one another?";
-        spent.then_some(()).ok_or_else(|| too_expensive(span, hint))
+        spent.then_some(()).ok_or_else(|| too_expensive(span, hint).into())
     }
 }
 
