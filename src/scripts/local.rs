@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use schemars::JsonSchema;
@@ -13,6 +13,7 @@ use tokio::process::Command;
 use crate::engine::Cause;
 use crate::event::{Events, Stream};
 
+use super::group::Group;
 use super::{Lines, Source, environment, inline_text, refused};
 
 /// Runs scripts on the machine that Kiln runs on.
@@ -43,6 +44,8 @@ pub struct Options {
     pub only_on: Vec<String>,
     /// File ending of an inline script's temporary file, for programs that look at it. Default: none.
     pub tempfile_extension: Option<String>,
+    /// For Packer on Windows: paths of scripts as the Windows Subsystem for Linux knows them. Changes nothing on other systems; does not go with `inline` or `command`. Default: `false`.
+    pub use_linux_pathing: bool,
 }
 
 /// Why a script did not succeed.
@@ -55,8 +58,8 @@ pub enum Failure {
     #[error("Error executing script: {script}")]
     Start { script: String, source: std::io::Error },
     /// An inline script could not be written.
-    #[error("write temporary script")]
-    Write(#[source] std::io::Error),
+    #[error("write temporary script `{path}` (TMPDIR names the directory for it)")]
+    Write { path: PathBuf, source: std::io::Error },
 }
 
 /// Renders a text with some fields.
@@ -95,6 +98,9 @@ impl Options {
         if !source.files().is_empty() && given.iter().filter(|given| **given).count() == 1 {
             problems.extend(source.problems());
         }
+        if self.use_linux_pathing && (given[0] || given[1]) {
+            problems.push("use_linux_pathing does not go with inline or command: use script or scripts.".to_owned());
+        }
         let malformed = environment::malformed(&self.environment_vars);
         problems.extend(malformed.map(|pair| format!("Environment variable not in format 'key=value': {pair}")));
         let unknown = self.only_on.iter().filter(|system| !SYSTEMS.contains(&system.as_str()));
@@ -118,8 +124,9 @@ impl Options {
         }
         let source = Source { inline: &[], script: self.script.as_deref(), scripts: &self.scripts };
         for file in source.files() {
-            let path = std::path::absolute(&file).map_err(Failure::Write)?;
-            self.run_one(caller, &path, &file.display().to_string()).await?;
+            let label = file.display().to_string();
+            let path = std::path::absolute(&file).map_err(|source| Failure::Start { script: label.clone(), source })?;
+            self.run_one(caller, &path, &label).await?;
         }
         Ok(())
     }
@@ -130,25 +137,23 @@ impl Options {
             None | Some("") => String::new(),
             Some(ending) => format!(".{ending}"),
         };
-        let file = temporary(&ending).map_err(Failure::Write)?;
-        let path = file.into_temp_path();
-        std::fs::write(&path, inline_text(inline, Some(shebang))).map_err(Failure::Write)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).map_err(Failure::Write)?;
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            |source| Failure::Write { path, source }
+        };
+        let path = temporary(&ending).map_err(at(&std::env::temp_dir()))?.into_temp_path();
+        std::fs::write(&path, inline_text(inline, Some(shebang))).map_err(at(&path))?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).map_err(at(&path))?;
         Ok(path)
     }
 
     async fn run_one(&self, caller: &Caller<'_>, path: &Path, label: &str) -> Result<(), Cause> {
         caller.events.say(format!("Running local shell script: {label}"));
-        let mut command = self.command(caller, path)?;
         let start = |source| Failure::Start { script: path.display().to_string(), source };
-        let mut child = command.spawn().map_err(start)?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let (status, (), ()) = tokio::join!(
-            child.wait(),
-            forward(stdout, caller.events, Stream::Stdout),
-            forward(stderr, caller.events, Stream::Stderr)
-        );
-        let status = code(status.map_err(start)?);
+        let mut group = Group::start(self.command(caller, path)?).map_err(start)?;
+        let (stdout, stderr) = group.streams();
+        tokio::join!(forward(stdout, caller.events, Stream::Stdout), forward(stderr, caller.events, Stream::Stderr));
+        let status = code(group.wait().await.map_err(start)?);
         refused(status, &self.valid_exit_codes).map_or(Ok(()), |text| Err(Failure::Exit(text).into()))
     }
 
@@ -165,7 +170,7 @@ impl Options {
             parts.iter().map(|part| (caller.render)(part, &fields)).collect::<Result<_, Cause>>()?;
         let mut command = Command::new(&parts[0]);
         command.args(&parts[1..]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command)
     }
 }
@@ -221,5 +226,11 @@ mod tests {
         assert!(good.problems().is_empty());
         let bad = Options { command: Some("a".into()), only_on: vec!["beos".into()], ..Options::default() };
         assert!(bad.problems()[0].contains("beos"));
+        let wsl = |inline: bool| {
+            let command = inline.then(|| "a".to_owned());
+            let script = (!inline).then(|| "/dev/null".to_owned());
+            Options { command, script, use_linux_pathing: true, ..Options::default() }.problems().len()
+        };
+        assert_eq!((wsl(true), wsl(false)), (1, 0));
     }
 }

@@ -1,6 +1,7 @@
 //! What everything that runs scripts shares: where scripts come from, their variables, their exit codes, their output as lines, and running one here.
 
 pub mod environment;
+mod group;
 mod lines;
 pub mod local;
 mod source;

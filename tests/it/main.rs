@@ -14,6 +14,7 @@ mod file_source;
 mod fmt;
 mod inspect;
 mod json_templates;
+mod local_scripts;
 mod lookups;
 mod plugins;
 mod post_processors;
