@@ -50,6 +50,19 @@ struct Manifest {
     last_run_uuid: String,
 }
 
+impl Manifest {
+    /// A file of another kind (a `package.json`, say) would be lost if it were taken for an empty manifest.
+    fn read(text: &[u8], path: &dyn Fn() -> String) -> Result<Self, Failure> {
+        let parse = |source| Failure::Parse { path: path(), source };
+        match serde_json::from_slice(text).map_err(parse)? {
+            serde_json::Value::Object(fields) if fields.is_empty() || fields.contains_key("builds") => {
+                serde_json::from_value(fields.into()).map_err(parse)
+            }
+            _ => Err(Failure::NoManifest(path())),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Build<'a> {
     name: &'a str,
@@ -72,6 +85,8 @@ struct File {
 enum Failure {
     #[error("Unable to parse content from {path}")]
     Parse { path: String, source: serde_json::Error },
+    #[error("`{0}` is JSON, but no manifest: give `output` another name, or move the file away")]
+    NoManifest(String),
     #[error("Unable to write {path}")]
     Write { path: String, source: io::Error },
     #[error("Unable to read {path}")]
@@ -95,7 +110,7 @@ impl Options {
         let shown = || path.display().to_string();
         let mut manifest = match std::fs::read(path) {
             Ok(text) if text.is_empty() => Manifest::default(),
-            Ok(text) => serde_json::from_slice(&text).map_err(|source| Failure::Parse { path: shown(), source })?,
+            Ok(text) => Manifest::read(&text, &shown)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Manifest::default(),
             Err(source) => return Err(Failure::Read { path: shown(), source }),
         };
@@ -212,6 +227,18 @@ mod tests {
 }"#;
         assert_eq!(process(dir.path(), "r1", Force::No).await, expected);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_a_manifest_is_taken_for_one() {
+        let read = |text: &str| Manifest::read(text.as_bytes(), &|| "m.json".into());
+        for text in ["{}", r#"{"builds": []}"#, r#"{"builds": [{"name": "x"}], "last_run_uuid": "r"}"#] {
+            assert!(read(text).is_ok(), "{text}");
+        }
+        for text in ["[]", "null", "1", r#"{"name": "app", "version": "1"}"#] {
+            assert!(matches!(read(text), Err(Failure::NoManifest(path)) if path == "m.json"), "{text}");
+        }
+        assert!(matches!(read(r#"{"builds": 1}"#), Err(Failure::Parse { .. })));
     }
 
     #[tokio::test]
