@@ -1,7 +1,8 @@
 //! What came out of a build, and what post-processors pass along.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use crate::event::ArtifactLine;
 use crate::hcl::Value;
@@ -33,6 +34,12 @@ pub enum Destroy {
     Files,
     /// Its images are deregistered and their snapshots deleted: (region, image id).
     Images(Vec<(String, String)>),
+}
+
+/// True when both names lead to one file that is there, by a link or not.
+pub fn same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
+    matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 impl Artifact {

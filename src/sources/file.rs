@@ -2,14 +2,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::artifact::{Artifact, Destroy};
+use crate::artifact::{Artifact, Destroy, same_file};
 use crate::engine::Cause;
 use crate::engine::ledger::Claim;
 use crate::engine::offload::{Watch, offload};
@@ -112,7 +112,7 @@ impl FileSource {
 
     async fn copy(&self, cx: &Cx, from: &Path) -> Result<(), Cause> {
         let (from, to) = (from.to_owned(), self.target.clone());
-        if same(&from, &to) {
+        if same_file(&from, &to) {
             return Err(Failure::Same(to).into());
         }
         cx.events.say(format!("Copying {} to {}", from.display(), to.display()));
@@ -163,12 +163,6 @@ fn copy(from: &Path, to: &Path, watch: &Watch) -> io::Result<u64> {
             bytes => done += bytes,
         }
     }
-}
-
-/// True when both names lead to one file.
-fn same(one: &Path, other: &Path) -> bool {
-    let identity = |path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
-    matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 #[async_trait(?Send)]
@@ -233,11 +227,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (one, other) = (dir.path().join("one"), dir.path().join("other"));
         std::fs::write(&one, "text").unwrap();
-        assert!(!same(&one, &other));
+        assert!(!same_file(&one, &other));
         assert_eq!(copy(&one, &other, &Watch::default()).unwrap(), 4);
-        assert!(!same(&one, &other));
+        assert!(!same_file(&one, &other));
         std::fs::remove_file(&other).unwrap();
         std::os::unix::fs::symlink(&one, &other).unwrap();
-        assert!(same(&one, &other));
+        assert!(same_file(&one, &other));
     }
 }

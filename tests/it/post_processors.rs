@@ -241,3 +241,15 @@ fn a_signal_does_not_wait_for_a_large_archive() {
     running.finish().expect(1);
     assert_eq!(left(&sandbox), ["huge", "out/f.txt"]);
 }
+
+#[test]
+fn a_file_that_is_no_manifest_and_an_input_are_never_replaced() {
+    let sandbox = Sandbox::new();
+    sandbox.file("package.json", "[]");
+    sandbox.file("t.pkr.hcl", &template("  post-processor \"manifest\" { output = \"package.json\" }"));
+    sandbox.run(&["build", "t.pkr.hcl"]).expect(1).says("`package.json` is JSON, but no manifest");
+    assert_eq!(std::fs::read_to_string(sandbox.path().join("package.json")).unwrap(), "[]");
+    let compress = "  post-processor \"compress\" {\n    output = \"out/f.txt\"\n    format = \"gz\"\n  }";
+    sandbox.file("t.pkr.hcl", &template(compress));
+    sandbox.run(&["build", "t.pkr.hcl"]).expect(1).says("output is `out/f.txt`, which is also a file to pack");
+}

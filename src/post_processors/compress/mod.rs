@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::artifact::{Artifact, Destroy};
+use crate::artifact::{Artifact, Destroy, same_file};
 use crate::engine::Cause;
 use crate::engine::offload::{Watch, offload};
 use crate::event::Events;
@@ -96,6 +96,8 @@ impl Options {
 enum Failure {
     #[error("Can only have 1 input file when not using tar/zip. Found {} files: [{}]", .0.len(), listed(.0))]
     NotOneFile(Vec<PathBuf>),
+    #[error("output is `{0}`, which is also a file to pack: give `output` another name")]
+    OutputIsInput(PathBuf),
     #[error("read `{path}`")]
     Read { path: PathBuf, source: io::Error },
     #[error("write `{path}`")]
@@ -115,6 +117,9 @@ struct Job {
 
 impl Job {
     fn run(&self, watch: &Watch) -> Result<(), Failure> {
+        if self.files.iter().any(|file| same_file(file, &self.target)) {
+            return Err(Failure::OutputIsInput(self.target.clone()));
+        }
         let target = self.target.display();
         if let Some(algorithm) = self.format.algorithm() {
             self.events.say(format!("Using {} for {target}{}", algorithm.announced(), algorithm.remark()));

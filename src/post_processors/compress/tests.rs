@@ -117,12 +117,16 @@ fn a_failure_leaves_the_old_archive_and_no_half_of_a_new_one() {
 }
 
 #[test]
-fn an_archive_can_take_the_place_of_its_file() {
+fn an_archive_never_takes_the_place_of_a_file_in_it() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("to")).unwrap();
-    let file = dir.path().join("to/x.gz");
+    let file = dir.path().join("to/x.tar.gz");
     std::fs::write(&file, "plain").unwrap();
-    assert_eq!(unpacked("x.gz", &packed(dir.path(), &[file], "x.gz", None).unwrap()), b"plain");
+    for inputs in [vec![file.clone()], vec![dir.path().join("other"), dir.path().join("to/../to/x.tar.gz")]] {
+        let refused = packed(dir.path(), &inputs, "x.tar.gz", None).unwrap_err();
+        assert!(matches!(refused, Failure::OutputIsInput(_)), "{refused}");
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), b"plain");
 }
 
 #[test]
