@@ -124,9 +124,9 @@ pub fn refused(error: &clap::Error, words: &[String], mut root: Command) -> Exit
         }
         _ => (exit::FAILURE, complaint(error, words)),
     };
-    // Help and usage errors go where Packer's go; a closed pipe is nobody to tell.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    ExitCode::from(code)
+    // Help and usage errors go where Packer's go.
+    let mut out = std::io::stdout().lock();
+    exit::written(out.write_all(text.as_bytes()).and_then(|()| out.flush()), ExitCode::from(code))
 }
 
 /// The error in our words where clap's would mislead, else in its own.

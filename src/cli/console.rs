@@ -48,9 +48,7 @@ pub async fn run(args: &Args, settings: &Settings) -> ExitCode {
         reporter.print_error(text);
         ExitCode::from(exit::FAILURE)
     });
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    code
+    exit::ending(&reporter, code)
 }
 
 async fn session(args: &Args, settings: &Settings, reporter: &Reporter) -> Result<Session, String> {

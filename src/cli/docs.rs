@@ -15,6 +15,8 @@ use super::settings::Settings;
 
 /// Lines are broken at this width at most: longer ones are hard to read.
 const MAX_WIDTH: usize = 100;
+/// A word of so many letters at most is soon another one.
+const SHORT: usize = 4;
 /// How far a text stands to the right of its option's name.
 const INDENT: usize = 4;
 
@@ -46,9 +48,7 @@ pub fn run(args: &Args, settings: &Settings) -> ExitCode {
             ExitCode::from(exit::FAILURE)
         }
     };
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    code
+    exit::ending(&reporter, code)
 }
 
 fn answer(args: &Args, paper: &Paper) -> Result<String, String> {
@@ -83,9 +83,21 @@ fn unknown_option(name: &str, found: &[&Component]) -> String {
     let mut paths = Vec::new();
     options.iter().for_each(|option| collect_paths("", option, &mut paths));
     let title = found.first().map_or("", |component| component.name);
-    let hint = did_you_mean(name, paths.iter().map(String::as_str))
-        .unwrap_or_else(|| format!("`kiln docs {title}` shows all options"));
+    let hint = meant(name, &paths).unwrap_or_else(|| {
+        let mut names: Vec<&str> = options.iter().map(|option| option.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        format!("its options are {}; `kiln docs {title}` shows what they mean", names.join(", "))
+    });
     format!("{title} has no option {name:?}\n\nhint: {hint}")
+}
+
+/// A hint that names the option that was meant. A short word must begin as the option does: `nope` is not far from
+/// `name`, and yet nobody meant that.
+fn meant(name: &str, paths: &[String]) -> Option<String> {
+    let short = name.chars().count() <= SHORT;
+    let alike = |path: &&str| !short || path.chars().take(2).eq(name.chars().take(2));
+    did_you_mean(name, paths.iter().map(String::as_str).filter(alike))
 }
 
 /// The names of an option and of those in its block: `a`, `a.b`.

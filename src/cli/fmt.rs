@@ -51,13 +51,12 @@ pub fn run(args: &Args, settings: &Settings) -> ExitCode {
     args.paths.iter().for_each(|path| formatter.argument(path));
     let Formatter { changes, problems, .. } = formatter;
     problems.iter().for_each(|problem| reporter.print_error(problem.as_str()));
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    match (problems.is_empty(), changes && args.check) {
+    let code = match (problems.is_empty(), changes && args.check) {
         (false, _) => ExitCode::from(exit::FAILURE),
         (true, true) => ExitCode::from(exit::UNFORMATTED),
         (true, false) => ExitCode::SUCCESS,
-    }
+    };
+    exit::ending(&reporter, code)
 }
 
 struct Formatter<'a> {

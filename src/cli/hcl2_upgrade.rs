@@ -36,9 +36,7 @@ pub fn run(args: &Args, settings: &Settings) -> ExitCode {
         reporter.print_error(format!("Error: {text}"));
         exit::FAILURE
     });
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    ExitCode::from(code)
+    exit::ending(&reporter, ExitCode::from(code))
 }
 
 fn write(args: &Args, reporter: &Reporter) -> Result<u8, String> {

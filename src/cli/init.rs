@@ -45,9 +45,7 @@ pub async fn run(args: &Args, settings: &Settings) -> ExitCode {
             ExitCode::from(exit::FAILURE)
         }
     };
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    code
+    exit::ending(&reporter, code)
 }
 
 async fn say(args: &Args, settings: &Settings, reporter: &Reporter) -> Result<ExitCode, String> {

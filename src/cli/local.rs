@@ -57,7 +57,5 @@ pub async fn run(verb: Verb, settings: &Settings) -> ExitCode {
         room.reporter.print_error(format!("Error: {text}"));
         ExitCode::from(exit::FAILURE)
     });
-    // A closed pipe is nobody to tell.
-    let _ = room.reporter.finish();
-    code
+    exit::ending(&room.reporter, code)
 }

@@ -77,7 +77,5 @@ pub async fn run(verb: &Verb, settings: &Settings) -> ExitCode {
             ExitCode::from(exit::FAILURE)
         }
     };
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    code
+    exit::ending(&reporter, code)
 }

@@ -25,9 +25,7 @@ pub fn run(_: &Args, settings: &Settings) -> ExitCode {
         Err(error) => return exit::failed(settings, &format!("start the reporter: {error}")),
     };
     reporter.print_raw(format!("{:#}\n", document(&components())));
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    ExitCode::SUCCESS
+    exit::ending(&reporter, ExitCode::SUCCESS)
 }
 
 /// The whole schema.

@@ -27,7 +27,5 @@ pub fn run(_: &Args, settings: &Settings) -> ExitCode {
     reporter.record("", "version-prelease", &[""]);
     reporter.record("", "version-commit", &[""]);
     reporter.print(format!("Kiln v{version} (reads templates of Packer v{PACKER_VERSION})"));
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    ExitCode::SUCCESS
+    exit::ending(&reporter, ExitCode::SUCCESS)
 }

@@ -50,7 +50,8 @@ fn unknown_names_get_a_hint() {
         (&["docs", "amazon-eb"][..], "did you mean \"amazon-ebs\"?"),
         (&["docs", "manifst"], "did you mean \"manifest\"?"),
         (&["docs", "shell", "inlin"], "did you mean \"inline\"?"),
-        (&["docs", "shell", "zzzzzz"], "`kiln docs shell` shows all options"),
+        (&["docs", "shell", "zzzzzz"], "inline_shebang, max_retries, name, only, "),
+        (&["docs", "shell", "nope"], "; `kiln docs shell` shows what they mean"),
         (&["docs", "zzzzzz"], "`kiln docs` lists all types"),
     ] {
         let ran = Sandbox::new().run(words).expect(1).says(wanted);
