@@ -7,6 +7,9 @@ use super::flags::ConfigType;
 use super::whole_file;
 use crate::template::{File, FileKind, STDIN};
 
+const NOT_UTF8: &str =
+    "the name is not UTF-8 (\u{fffd} stands for what is not), and only files whose names are can be read: rename it";
+
 /// What a template argument stands for.
 pub enum Found {
     /// A template in HCL, in whichever syntax.
@@ -92,7 +95,7 @@ pub fn read_variables(path: &str, syntax: VariableSyntax) -> Result<File, Missin
     let failed = |reason: String, hint| Missing::Variables { path: path.to_owned(), reason, hint };
     let text = whole_file::read(Path::new(path)).map_err(|error| {
         let hint = match error.kind() {
-            io::ErrorKind::NotFound if Path::new(path).is_relative() => {
+            io::ErrorKind::NotFound if Path::new(path).is_relative() && !is_lossy(Path::new(path)) => {
                 "a relative path given with -var-file starts from the working directory"
             }
             _ => "check what is given with -var-file",
@@ -155,12 +158,17 @@ fn read_file(path: &str, kind: FileKind) -> Result<File, Missing> {
 
 fn unreadable(path: &str, error: &io::Error) -> Missing {
     let reason = match error.kind() {
-        io::ErrorKind::NotFound if std::fs::symlink_metadata(path).is_err() => {
+        io::ErrorKind::NotFound if std::fs::symlink_metadata(path).is_err() && !is_lossy(Path::new(path)) => {
             format!("stat {path}: no such file or directory")
         }
         _ => reason(path, error),
     };
     Missing::Unreadable { path: path.to_owned(), reason }
+}
+
+/// Names that are not UTF-8 come here with this character for what is not.
+fn is_lossy(path: &Path) -> bool {
+    path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER)
 }
 
 /// Why a file cannot be used, without its name.
@@ -169,6 +177,7 @@ pub fn reason(path: impl AsRef<std::path::Path>, error: &io::Error) -> String {
         (io::ErrorKind::NotFound, Ok(target)) => {
             format!("it is a link to {}, which does not exist", target.display())
         }
+        (io::ErrorKind::NotFound, Err(_)) if is_lossy(path.as_ref()) => NOT_UTF8.to_owned(),
         (io::ErrorKind::NotFound, Err(_)) => "no such file or directory".to_owned(),
         (io::ErrorKind::PermissionDenied, _) => "permission denied".to_owned(),
         (io::ErrorKind::IsADirectory, _) => "it is a directory".to_owned(),

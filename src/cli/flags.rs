@@ -8,7 +8,7 @@ use super::args::go_bool;
 #[derive(clap::Args, Debug, Default)]
 pub struct InputArgs {
     /// Sets a variable: NAME=VALUE. May be given several times.
-    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = named_variable)]
     pub vars: Vec<(String, String)>,
     /// Reads variables from a file (.hcl or .json). May be given several times.
     #[arg(long = "var-file", value_name = "FILE")]
@@ -83,6 +83,13 @@ pub struct PrereleaseArgs {
     /// Plugins are built into Kiln and come in no pre-releases of their own.
     #[arg(long = "ignore-prerelease-plugins", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set)]
     _ignore_prerelease_plugins: bool,
+}
+
+fn named_variable(text: &str) -> Result<(String, String), String> {
+    match variable(text)? {
+        (name, _) if name.is_empty() => Err("the name in front of the equals sign is missing".to_owned()),
+        pair => Ok(pair),
+    }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
