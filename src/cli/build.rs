@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::cancel::Canceller;
+use crate::engine::cancel::Cancelled;
 use crate::engine::journal::{self, Journal};
 use crate::engine::ledger::Entry;
 use crate::engine::mode::{Force, Mode as EngineMode, OnError, Pauses};
 use crate::event::{Events, Summary};
+use crate::hcl::diagnostics::{Diagnostics, Sources};
 use crate::report::{self, Colour, Mode as ReportMode, Reporter, Timestamps};
 use crate::run::data::Reading;
 use crate::run::prepare::{PreparedBuild, prepare_to_run};
@@ -17,6 +18,7 @@ use crate::sources::World;
 use crate::template::{Mode, Undeclared};
 
 use super::args::go_bool;
+use super::files::Missing;
 use super::flags::{InputArgs, OrderArgs, PrereleaseArgs, SelectionArgs};
 use super::load::{self, How, Read, Template};
 use super::local_ec2::{self, Local, Wishes};
@@ -98,6 +100,7 @@ pub async fn run(args: Args, settings: &Settings) -> ExitCode {
         Ok(reporter) => Arc::new(reporter),
         Err(error) => return exit::failed(settings, &format!("start the reporter: {error}")),
     };
+    let args = Arc::new(args);
     let code = match Session::start(&args, settings, &reporter).await {
         Ok(session) => session.build(&args, settings).await,
         Err(text) => {
@@ -105,9 +108,7 @@ pub async fn run(args: Args, settings: &Settings) -> ExitCode {
             ExitCode::from(exit::FAILURE)
         }
     };
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    code
+    exit::ending(&reporter, code)
 }
 
 fn report_settings(args: &Args, settings: &Settings) -> report::Settings {
@@ -124,6 +125,33 @@ fn report_settings(args: &Args, settings: &Settings) -> report::Settings {
     report
 }
 
+/// What there is to run.
+struct Prepared {
+    /// The files, for showing diagnostics.
+    sources: Arc<Sources>,
+    /// The builds without errors; none when the template has some.
+    builds: Vec<PreparedBuild>,
+    /// What is wrong with the components, and what was noticed before.
+    diagnostics: Diagnostics,
+    /// What data sources were asked through.
+    world: World,
+}
+
+impl Prepared {
+    async fn read(args: &Args, settings: &Settings, world: World) -> Result<Self, Missing> {
+        let undeclared = if args.warn_on_undeclared_var { Undeclared::Warn } else { Undeclared::Ignore };
+        let how = How { mode: Mode::Full, undeclared, reading: Reading::Execute, order: (&args.order).into() };
+        let template = Template { argument: Some(&args.template), inputs: &args.inputs, selection: &args.selection };
+        let Read { plan, diagnostics: noticed, sources, .. } = load::read(&template, &how, settings, &world).await?;
+        let force = if args.force { Force::Yes } else { Force::No };
+        let plan = plan.filter(|_| !noticed.has_errors());
+        let prepared = plan.map(|plan| prepare_to_run(&plan, force, &settings.secrets));
+        let (builds, mut diagnostics) = prepared.unwrap_or_default();
+        diagnostics.extend(noticed);
+        Ok(Self { sources, builds, diagnostics, world })
+    }
+}
+
 /// Everything that lives as long as the command.
 struct Session {
     reporter: Arc<Reporter>,
@@ -133,8 +161,7 @@ struct Session {
 
 impl Session {
     async fn start(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -> Result<Self, String> {
-        let (canceller, cancel) = Canceller::new();
-        interrupt::listen(canceller, reporter.clone()).map_err(|e| format!("listen for signals: {e}"))?;
+        let cancel = interrupt::listen(reporter)?;
         let local = match args.local {
             true => {
                 let wishes = Wishes {
@@ -150,40 +177,28 @@ impl Session {
         Ok(Self { reporter: reporter.clone(), local, cancel })
     }
 
-    async fn build(self, args: &Args, settings: &Settings) -> ExitCode {
+    async fn build(self, args: &Arc<Args>, settings: &Settings) -> ExitCode {
         let world = World::new(self.local.as_ref().map(Local::endpoint));
-        let undeclared = if args.warn_on_undeclared_var { Undeclared::Warn } else { Undeclared::Ignore };
         if args.skip_enforcement {
             self.reporter.print("Skipping HCP Packer enforced provisioners (--skip-enforcement flag set)");
         }
-        let how = How { mode: Mode::Full, undeclared, reading: Reading::Execute, order: (&args.order).into() };
-        let template = Template { argument: Some(&args.template), inputs: &args.inputs, selection: &args.selection };
-        let read = match load::read(&template, &how, settings, &world).await {
-            Ok(read) => read,
-            Err(missing) => return self.end(Err(missing.to_string())).await,
+        let (own_args, own_settings) = (args.clone(), settings.clone());
+        let work = move || async move { Prepared::read(&own_args, &own_settings, world).await };
+        let prepared = match interrupt::evaluate(&self.cancel, work).await {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(missing)) => return self.end(Err(missing.to_string())).await,
+            Err(Cancelled) => return self.end(Ok(ExitCode::from(exit::FAILURE))).await,
         };
-        if read.diagnostics.has_errors() {
-            load::print(&self.reporter, &read.diagnostics, &read.sources);
-            return self.end(Ok(ExitCode::from(exit::FAILURE))).await;
-        }
-        let (builds, all_prepared) = self.prepare(args, settings, &read);
+        let Prepared { sources, builds, diagnostics, world } = prepared;
+        load::print(&self.reporter, &diagnostics, &sources);
         if builds.is_empty() {
             let text = "No builds to run: see what -only and -except leave, and the errors above";
-            return self.end(if all_prepared { Err(text.to_owned()) } else { Ok(ExitCode::from(exit::FAILURE)) }).await;
+            let failed = diagnostics.has_errors();
+            return self.end(if failed { Ok(ExitCode::from(exit::FAILURE)) } else { Err(text.to_owned()) }).await;
         }
-        let result = self.run(args, settings, world, &builds, &read).await;
-        let result = result.map(|summary| code(&summary, all_prepared));
+        let result = self.run(args, settings, world, &builds, &sources).await;
+        let result = result.map(|summary| code(&summary, !diagnostics.has_errors()));
         self.end(result).await
-    }
-
-    /// Says what is wrong with the components, and what was noticed before, as one message.
-    fn prepare(&self, args: &Args, settings: &Settings, read: &Read) -> (Vec<PreparedBuild>, bool) {
-        let force = if args.force { Force::Yes } else { Force::No };
-        let prepared = read.plan.as_ref().map(|plan| prepare_to_run(plan, force, &settings.secrets));
-        let (builds, mut diagnostics) = prepared.unwrap_or_default();
-        diagnostics.extend(read.diagnostics.clone());
-        load::print(&self.reporter, &diagnostics, &read.sources);
-        (builds, !diagnostics.has_errors())
     }
 
     async fn run(
@@ -192,7 +207,7 @@ impl Session {
         settings: &Settings,
         world: World,
         builds: &[PreparedBuild],
-        read: &Read,
+        sources: &Arc<Sources>,
     ) -> Result<Summary, String> {
         let run = new_run_id();
         let first = first_entry(&run, settings);
@@ -215,7 +230,7 @@ impl Session {
             secrets: settings.secrets.clone(),
         };
         let most = usize::try_from(args.parallel_builds).unwrap_or(0);
-        Ok(parallel::run(builds, &shared, &read.sources, most).await)
+        Ok(parallel::run(builds, &shared, sources, most).await)
     }
 
     /// Ends local EC2 and gives the exit code.

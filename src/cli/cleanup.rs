@@ -57,9 +57,7 @@ pub async fn run(args: Args, settings: &Settings) -> ExitCode {
             ExitCode::from(exit::FAILURE)
         }
     };
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    code
+    exit::ending(&reporter, code)
 }
 
 fn describe(left: &Leftover) -> String {
@@ -91,8 +89,7 @@ async fn clean_all(
         unfinished.iter().for_each(|one| show(one, reporter));
         return Ok(Vec::new());
     }
-    let (canceller, cancel) = crate::engine::cancel::Canceller::new();
-    interrupt::listen(canceller, reporter.clone()).map_err(|e| format!("listen for signals: {e}"))?;
+    let cancel = interrupt::listen(reporter)?;
     let local = local(unfinished, settings, reporter).await?;
     let worlds = Worlds {
         aws: World::default(),

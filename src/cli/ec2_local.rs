@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::cancel::{Canceller, Urgency};
+use crate::engine::cancel::Urgency;
 use crate::report;
 
 use super::local_ec2::Wishes;
@@ -35,17 +35,16 @@ pub async fn run(args: Args, settings: &Settings) -> ExitCode {
         Ok(reporter) => Arc::new(reporter),
         Err(error) => return exit::failed(settings, &format!("start the reporter: {error}")),
     };
-    let (canceller, cancel) = Canceller::new();
-    let started = match interrupt::listen(canceller, reporter.clone()) {
-        Ok(()) => {
+    let started = match interrupt::listen(&reporter) {
+        Ok(cancel) => {
             let (faults, log) = (args.faults.as_deref(), args.log.as_deref());
             let wishes = Wishes { listen: args.listen, profile: &args.profile, faults, log };
-            local_ec2::start(settings, wishes, &reporter).await
+            local_ec2::start(settings, wishes, &reporter).await.map(|local| (local, cancel))
         }
-        Err(error) => Err(format!("listen for signals: {error}")),
+        Err(text) => Err(text),
     };
     let code = match started {
-        Ok(local) => {
+        Ok((local, cancel)) => {
             reporter.print(format!("Local EC2 listens at {}", local.endpoint().url));
             reporter.print(format!("export AWS_ENDPOINT_URL={}", local.endpoint().url));
             cancel.reached(Urgency::Unwind).await;
@@ -57,7 +56,5 @@ pub async fn run(args: Args, settings: &Settings) -> ExitCode {
             ExitCode::from(exit::FAILURE)
         }
     };
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    code
+    exit::ending(&reporter, code)
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::engine::cancel::{Canceller, Urgency};
+use crate::engine::cancel::{Cancel, Cancelled, Canceller, Urgency};
 use crate::report::Reporter;
 
 use super::exit;
@@ -13,8 +14,44 @@ use super::exit;
 /// How long the last lines may take on the third signal.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// How long work that is given up may take to stop by itself, and with it the programs that it has started.
+const GIVING_UP: Duration = Duration::from_millis(200);
+
 /// Listens for SIGINT, SIGTERM and SIGHUP as long as the process lives.
-pub fn listen(canceller: Canceller, reporter: Arc<Reporter>) -> std::io::Result<()> {
+///
+/// # Errors
+/// A text that says so when the system lets us not listen.
+pub fn listen(reporter: &Arc<Reporter>) -> Result<Cancel, String> {
+    let (canceller, cancel) = Canceller::new();
+    escalate_on_signals(canceller, reporter.clone()).map_err(|error| format!("listen for signals: {error}"))?;
+    Ok(cancel)
+}
+
+/// Runs what makes nothing and may take as long as the author of a template wishes: expressions are evaluated in one
+/// go, and files may be pipes. The first signal ends the wait; work that does not notice goes on in its thread until
+/// the process ends, which is soon, so it must have nothing to say that matters.
+///
+/// # Errors
+/// When a signal came first.
+pub async fn evaluate<T, F>(cancel: &Cancel, work: impl FnOnce() -> F + Send + 'static) -> Result<T, Cancelled>
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let (runtime, own) = (Handle::current(), cancel.clone());
+    let thread = tokio::task::spawn_blocking(move || runtime.block_on(own.guard(work())));
+    let given_up = async {
+        cancel.reached(Urgency::Unwind).await;
+        tokio::time::sleep(GIVING_UP).await;
+    };
+    tokio::select! {
+        // A panic ends the process before it comes here.
+        ended = thread => ended.unwrap_or(Err(Cancelled)),
+        () = given_up => Err(Cancelled),
+    }
+}
+
+fn escalate_on_signals(canceller: Canceller, reporter: Arc<Reporter>) -> std::io::Result<()> {
     let interrupt = signal(SignalKind::interrupt())?;
     let terminate = signal(SignalKind::terminate())?;
     let hangup = if is_nohup() { None } else { Some(signal(SignalKind::hangup())?) };

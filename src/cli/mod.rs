@@ -37,6 +37,9 @@ use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand
 
 use settings::Settings;
 
+/// Bytes of stack of every thread: templates are evaluated on them, which nest as deep as on the main thread.
+const STACK: usize = 8 << 20;
+
 /// Bakes golden machine images from Packer's HCL templates and leaves nothing behind.
 #[derive(Parser)]
 #[command(name = "kiln", disable_version_flag = true, max_term_width = 120, args_override_self = true)]
@@ -108,7 +111,7 @@ fn run(verb: Verb, settings: Settings) -> ExitCode {
 }
 
 fn run_async(verb: Verb, settings: Settings) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::failed(&settings, &format!("start the runtime: {error}")),
     };

@@ -9,6 +9,7 @@ use crate::report::{self, Colour, Mode, Screen, Terminal};
 use crate::secret::Secrets;
 
 /// What the world around this process decides.
+#[derive(Clone)]
 pub struct Settings {
     /// The whole environment.
     pub env: Arc<BTreeMap<String, String>>,

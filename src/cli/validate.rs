@@ -1,7 +1,9 @@
 //! `kiln validate`: checks a template without making anything.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use crate::engine::cancel::Cancelled;
 use crate::engine::mode::Force;
 use crate::report::{self, Reporter};
 use crate::run::data::Reading;
@@ -13,7 +15,7 @@ use super::args::go_bool;
 use super::flags::{InputArgs, OrderArgs, PrereleaseArgs, SelectionArgs};
 use super::load::{self, How, Template};
 use super::settings::Settings;
-use super::{exit, local_ec2};
+use super::{exit, interrupt, local_ec2};
 
 /// Checks a template without making anything
 #[derive(clap::Args)]
@@ -46,27 +48,31 @@ pub struct Args {
 /// Runs the verb.
 pub async fn run(args: Args, settings: &Settings) -> ExitCode {
     let reporter = match report::start(settings.plain(), Box::new(std::io::stdout())) {
-        Ok(reporter) => std::sync::Arc::new(reporter),
+        Ok(reporter) => Arc::new(reporter),
         Err(error) => return exit::failed(settings, &format!("start the reporter: {error}")),
     };
-    let local = match args.local && args.evaluate_datasources {
-        true => local_ec2::start(settings, local_ec2::Wishes::default(), &reporter).await.map(Some),
-        false => Ok(None),
-    };
-    let result = match &local {
-        Ok(local) => check(&args, settings, &reporter, World::new(local.as_ref().map(|l| l.endpoint()))).await,
-        Err(text) => Err(text.clone()),
-    };
-    if let Ok(Some(local)) = local {
-        local.stop().await;
-    }
-    let code = result.unwrap_or_else(|text| {
+    let code = check_here(args, settings, &reporter).await.unwrap_or_else(|text| {
         reporter.print_error(format!("Error: {text}"));
         ExitCode::from(exit::FAILURE)
     });
-    // A closed pipe is nobody to tell.
-    let _ = reporter.finish();
-    code
+    exit::ending(&reporter, code)
+}
+
+/// Checks until a signal comes, with local EC2 if that is wished for.
+async fn check_here(args: Args, settings: &Settings, reporter: &Arc<Reporter>) -> Result<ExitCode, String> {
+    let cancel = interrupt::listen(reporter)?;
+    let local = match args.local && args.evaluate_datasources {
+        true => Some(local_ec2::start(settings, local_ec2::Wishes::default(), reporter).await?),
+        false => None,
+    };
+    let world = World::new(local.as_ref().map(|local| local.endpoint()));
+    let (settings, reporter) = (settings.clone(), reporter.clone());
+    let checked =
+        interrupt::evaluate(&cancel, move || async move { check(&args, &settings, &reporter, world).await }).await;
+    if let Some(local) = local {
+        local.stop().await;
+    }
+    checked.unwrap_or_else(|Cancelled| Ok(ExitCode::from(exit::FAILURE)))
 }
 
 async fn check(args: &Args, settings: &Settings, reporter: &Reporter, world: World) -> Result<ExitCode, String> {

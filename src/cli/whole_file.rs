@@ -54,10 +54,16 @@ fn read_stream(file: &mut File) -> io::Result<Vec<u8>> {
 }
 
 fn wait(file: &File) -> io::Result<()> {
-    match poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], PollTimeout::from(PATIENCE)) {
-        Ok(0) => Err(io::Error::other(format!("nothing was written into it for {} seconds", PATIENCE / 1000))),
-        Ok(_) | Err(nix::Error::EINTR) => Ok(()),
-        Err(error) => Err(error.into()),
+    loop {
+        match poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], PollTimeout::from(PATIENCE)) {
+            Ok(0) => {
+                break Err(io::Error::other(format!("nothing was written into it for {} seconds", PATIENCE / 1000)));
+            }
+            Ok(_) => break Ok(()),
+            // To read now would look like the end of a pipe that nobody has opened for writing yet.
+            Err(nix::Error::EINTR) => {}
+            Err(error) => break Err(error.into()),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub use crate::aws::release::Confirm;
 
 /// A source whose options have been checked.
 #[async_trait(?Send)]
-pub trait Source {
+pub trait Source: Send {
     /// Builds. `None`: it succeeded and made nothing (`skip_create_ami`).
     async fn build(&self, cx: &Cx, world: &World, hook: &dyn Hook) -> Result<Option<Artifact>, StepError>;
 
