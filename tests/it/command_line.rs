@@ -1,6 +1,6 @@
 //! The command line: verbs, flags in both spellings, exit codes.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Ran, Sandbox};
 
 const NULL: &str = r#"
 source "null" "a" { communicator = "none" }
@@ -278,4 +278,66 @@ build {{
     sandbox.run(&["build", "t.pkr.hcl"]).expect(0).says("Breakpoint provisioner with note \"look\" disabled");
     sandbox.file("t.pkr.hcl", &template("false"));
     sandbox.run(&["build", "t.pkr.hcl"]).expect(1).says("Pausing at breakpoint provisioner with note \"look\".");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", NULL);
+    sandbox.file("wide.pkr.hcl", "locals {\n  a   = 1\n}\n");
+    let run =
+        |args: &[&str], out: std::fs::File| -> Ran { sandbox.kiln().args(args).stdout(out).output().unwrap().into() };
+    for args in [
+        &["fmt", "-check", "wide.pkr.hcl"][..],
+        &["schema"],
+        &["docs"],
+        &["inspect", "t.pkr.hcl"],
+        &["validate", "t.pkr.hcl"],
+        &["build", "t.pkr.hcl"],
+        &["version"],
+        &["console"],
+        &["plugins", "installed"],
+        &["build", "--help"],
+        &["build", "--no-such-flag"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran = run(args, full);
+        let wanted = "Error: write to standard output: No space left on device\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (1, wanted), "{args:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_failure() {
+    let sandbox = Sandbox::new();
+    for args in [&["schema"][..], &["docs"], &["version"], &["build", "--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran: Ran = sandbox.kiln().args(args).stdout(writer).output().unwrap().into();
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn a_variable_without_a_name_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", NULL);
+    for verb in ["build", "validate", "inspect"] {
+        sandbox
+            .run(&[verb, "-var", "=x", "t.pkr.hcl"])
+            .expect(1)
+            .says("the name in front of the equals sign is missing");
+    }
+}
+
+#[test]
+fn a_file_name_that_is_not_utf_8_is_said_to_be_so() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let sandbox = Sandbox::new();
+    let name = std::ffi::OsStr::from_bytes(b"bad\xffname.pkr.hcl");
+    std::fs::write(sandbox.path().join(name), NULL).unwrap();
+    for argument in [name, std::ffi::OsStr::new(".")] {
+        let ran: Ran = sandbox.kiln().arg("validate").arg(argument).output().unwrap().into();
+        ran.expect(1).says("name.pkr.hcl: the name is not UTF-8");
+    }
 }

@@ -99,3 +99,14 @@ fn what_cannot_be_read_is_an_error() {
     sandbox.run(&["inspect", "nope.pkr.hcl"]).expect(1).says("no such file or directory");
     sandbox.run(&["inspect", "-var", "y=1", "t.pkr.hcl"]).expect(1);
 }
+
+#[test]
+fn programs_get_one_record_a_template() {
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", TEMPLATE);
+    let shown = sandbox.run(&["inspect", "-machine-readable", "t.pkr.hcl"]).expect(0).stdout;
+    let (time, rest) = shown.split_once(',').unwrap();
+    assert!(time.parse::<u64>().is_ok(), "{shown}");
+    assert!(rest.starts_with(",ui,say,Packer Inspect: HCL2 mode\\n\\n> input-variables:\\n"), "{shown}");
+    assert_eq!(shown.lines().count(), 1, "{shown}");
+}

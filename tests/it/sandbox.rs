@@ -140,6 +140,22 @@ impl Running {
         }
     }
 
+    /// Waits until the command has opened a file.
+    #[track_caller]
+    pub fn wait_for_open(&mut self, path: &Path) {
+        let limit = Instant::now() + Duration::from_secs(120);
+        let links = PathBuf::from(format!("/proc/{}/fd", self.child.id()));
+        let is_open = || {
+            let mut entries = std::fs::read_dir(&links).into_iter().flatten().flatten();
+            entries.any(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target == path))
+        };
+        while !is_open() {
+            assert!(Instant::now() < limit, "never opened {}:\n{}", path.display(), self.output());
+            assert!(self.child.try_wait().unwrap().is_none(), "ended early:\n{}", self.output());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     pub fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::sandbox::{Sandbox, can_boot};
+use crate::sandbox::{Running, Sandbox, can_boot};
 use crate::world::{assert_host_clean, resources};
 
 const TEMPLATE: &str = r#"source "amazon-ebs" "t" {
@@ -37,6 +37,39 @@ fn the_first_signal_unwinds() {
         assert!(ran.stdout.contains("Cleanly cancelled builds after being interrupted."), "{}", ran.stdout);
         assert_eq!(resources(&sandbox, "us-east-1").len(), 0);
         assert_host_clean(&sandbox);
+    }
+}
+
+/// Makes a pipe to read a template from, and starts the command that does.
+fn reading_a_pipe(sandbox: &Sandbox, verb: &str) -> Running {
+    nix::unistd::mkfifo(&sandbox.path().join("t.pkr.hcl"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    sandbox.start(&[verb, "t.pkr.hcl"])
+}
+
+#[test]
+fn expressions_without_end_are_interrupted() {
+    for (verb, signal) in [("build", Signal::SIGINT), ("validate", Signal::SIGTERM), ("inspect", Signal::SIGINT)] {
+        let sandbox = Sandbox::new();
+        let running = reading_a_pipe(&sandbox, verb);
+        // Whoever reads templates listens to signals already.
+        let text = "locals { w = bcrypt(\"a\", 31) }\nbuild { sources = [\"null.a\"] }\nsource \"null\" \"a\" {}\n";
+        std::fs::write(sandbox.path().join("t.pkr.hcl"), text).unwrap();
+        running.signal(signal);
+        let name = if signal == Signal::SIGINT { "interrupt" } else { "terminated" };
+        let ran = running.finish().expect(1);
+        assert_eq!(ran.stdout, format!("Cancelling build after receiving {name}\n"), "{verb}");
+    }
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_into_is_interrupted() {
+    for verb in ["build", "validate", "inspect"] {
+        let sandbox = Sandbox::new();
+        let mut running = reading_a_pipe(&sandbox, verb);
+        running.wait_for_open(&sandbox.path().join("t.pkr.hcl"));
+        running.signal(Signal::SIGINT);
+        let ran = running.finish().expect(1);
+        assert_eq!(ran.stdout, "Cancelling build after receiving interrupt\n", "{verb}");
     }
 }
 
