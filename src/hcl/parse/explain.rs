@@ -6,7 +6,10 @@ use crate::hcl::diagnostics::{Diagnostic, FileId, Span};
 pub(super) fn explain(file: FileId, text: &str, at: usize, message: &str) -> Diagnostic {
     let at = at.min(text.len());
     let rest = text.get(at..).unwrap_or_default();
-    let (summary, detail) = by_message(message).or_else(|| by_text(text, at)).unwrap_or_else(|| by_rest(rest, message));
+    let (summary, detail) = by_message(message)
+        .or_else(|| by_lines(text, at, message))
+        .or_else(|| by_text(text, at))
+        .unwrap_or_else(|| by_rest(rest, message));
     let length = rest.chars().next().map_or(0, char::len_utf8);
     Diagnostic::error(summary, detail).at(&Span::new(file, at..at + length))
 }
@@ -27,6 +30,16 @@ pub(super) fn missing_expression(file: FileId, text: &str) -> Option<Diagnostic>
         Diagnostic::error("Missing expression", "Expected the start of an expression, but found the end of the text.")
             .at(&Span::new(file, text.len()..text.len()))
     })
+}
+
+const LONE_RETURN: &str = "Invalid line ends";
+const LONE_RETURN_DETAIL: &str =
+    "A line ends with a lone CR here, as on very old Macintosh systems. Save the file with LF or CRLF line ends.";
+
+/// A file whose only line ends are lone CRs: to the language it is one line, and wholly a comment if it begins with one.
+pub(super) fn lone_returns(file: FileId, text: &str) -> Option<Diagnostic> {
+    let at = text.trim_end().find('\r').filter(|_| !text.contains('\n'))?;
+    Some(Diagnostic::error(LONE_RETURN, LONE_RETURN_DETAIL).at(&Span::new(file, at..at + 1)))
 }
 
 /// What the parser says clearly.
@@ -55,6 +68,26 @@ fn by_message(message: &str) -> Option<(&'static str, String)> {
         ("Invalid attribute name", "An attribute name, an index or * is expected after a dot.")
     } else {
         return None;
+    };
+    Some((summary, detail.to_owned()))
+}
+
+/// Lines that end where they should not, or do not end where they should.
+fn by_lines(text: &str, at: usize, message: &str) -> Option<(&'static str, String)> {
+    let rest = text.get(at..)?;
+    let before = text[..at].rsplit('\n').next().unwrap_or_default();
+    let opened = || before.matches('{').count() > before.matches('}').count();
+    let (summary, detail) = match rest.chars().next()? {
+        '\r' if !rest.starts_with("\r\n") => (LONE_RETURN, LONE_RETURN_DETAIL),
+        '\n' | '\r' if message.contains("`}`") && message.contains("identifier") && opened() => (
+            "Missing closing brace",
+            "A block that has an argument on the line of its opening brace must close on that line, too. Write the closing \
+             brace there, or every argument on a line of its own.",
+        ),
+        '}' if message.contains("newline") && before.contains('=') && !opened() => {
+            ("Missing line break", "The closing brace of a block over several lines must stand on a line of its own.")
+        }
+        _ => return None,
     };
     Some((summary, detail.to_owned()))
 }

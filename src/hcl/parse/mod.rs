@@ -51,7 +51,7 @@ pub fn decode(name: &str, content: &[u8], sources: &mut Sources) -> Result<(File
 /// body then holds what could be read; there is none if nothing could.
 pub fn parse_body(file: FileId, text: &str) -> (Option<Body>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
-    if let Some(problem) = unreadable(file, text) {
+    if let Some(problem) = unreadable(file, text).or_else(|| explain::lone_returns(file, text)) {
         diagnostics.push(problem);
         return (None, diagnostics);
     }
