@@ -184,3 +184,29 @@ fn mistakes_in_json_templates_name_file_line_and_remedy() {
         .says("googlecompute")
         .says("Successfully created t.json.pkr.hcl. Exit 1");
 }
+
+#[test]
+fn only_and_except_together_are_refused() {
+    let sandbox = Sandbox::new();
+    let text = r#"{"builders":[{"type":"null","communicator":"none","name":"a"},{"type":"null","communicator":"none","name":"b"}],
+        "provisioners":[{"type":"shell-local","inline":["true"],"only":["a"],"except":["b"]}]}"#;
+    sandbox.file("t.json", text);
+    sandbox.run(&["validate", "t.json"]).expect(1).says("only one of 'only' or 'except' may be specified");
+    sandbox.file("t.json", &text.replace("[\"b\"]}]", "[]}]"));
+    sandbox.run(&["validate", "t.json"]).expect(0);
+}
+
+#[test]
+fn values_with_any_sign_in_them_survive_the_upgrade() {
+    let sandbox = Sandbox::new();
+    let text = r#"{"variables":{"v":"a`b\"c\\d<e>\n"},
+        "builders":[{"type":"file","target":"o","content":"{{if user `v`}}{{ printf `%s` (user `v`) }}{{end}}"}]}"#;
+    sandbox.file("t.json", text);
+    sandbox.run(&["build", "-force", "t.json"]).expect(0);
+    let before = std::fs::read_to_string(sandbox.path().join("o")).unwrap();
+    assert_eq!(before, "a`b\"c\\d<e>\n");
+    sandbox.run(&["hcl2_upgrade", "-output-file=t.pkr.hcl", "t.json"]).expect(0);
+    std::fs::remove_file(sandbox.path().join("o")).unwrap();
+    sandbox.run(&["build", "-force", "t.pkr.hcl"]).expect(0);
+    assert_eq!(std::fs::read_to_string(sandbox.path().join("o")).unwrap(), before);
+}

@@ -59,9 +59,7 @@ impl<'a> Common<'a> {
             && only.len() != Some(0)
             && except.len() != Some(0)
         {
-            let detail = "The one names the builds that count, the other those that do not; both at once are unclear.";
-            let summary = "only one of 'only' or 'except' may be specified";
-            diagnostics.push(Diagnostic::error(summary, detail).at(&attribute.span));
+            diagnostics.push(only_and_except(&attribute.span));
         }
         let texts_of = |found: Option<(Value, &Attribute)>| found.map(|(value, _)| texts(&value)).unwrap_or_default();
         let span =
@@ -69,6 +67,12 @@ impl<'a> Common<'a> {
         let spans = (span(&only), span(&except));
         Filter { only: (texts_of(only), spans.0), except: (texts_of(except), spans.1) }
     }
+}
+
+/// A component that has both `only` and `except`.
+pub(in crate::template) fn only_and_except(span: &Span) -> Diagnostic {
+    let detail = "The one names the builds that count, the other those that do not; both at once are unclear. Delete one of them.";
+    Diagnostic::error("only one of 'only' or 'except' may be specified", detail).at(span)
 }
 
 /// The `type.name` that a misspelt one was meant to be. One half must be right: with one letter off, `null.b` is another build and not a slip.

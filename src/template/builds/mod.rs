@@ -26,6 +26,7 @@ use uses::Use;
 
 pub use arguments::{PostProcessorArguments, ProvisionerArguments};
 pub(super) use assemble::{Assembled, Needs, assemble};
+pub(super) use common::only_and_except;
 
 const SCHEMA: Schema = Schema {
     attributes: &["name", "description", "sources"],

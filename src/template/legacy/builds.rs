@@ -11,6 +11,7 @@ use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::hcl::eval::Scope;
 use crate::hcl::value::Value;
 use crate::plan::{BuildPlan, OnFailure, Pending, PostProcessorSpec, ProvisionerSpec};
+use crate::template::builds::only_and_except;
 use crate::template::inputs::Inputs;
 use crate::template::kinds::Role;
 
@@ -97,6 +98,10 @@ impl Assembly<'_> {
                 for (name, span) in component.texts(list, diagnostics) {
                     self.check_name(list, &component.kind, &name, &span, diagnostics);
                 }
+            }
+            let names = |list: &str| component.texts(list, &mut Diagnostics::new()).len();
+            if let (1.., 1.., Some(except)) = (names("only"), names("except"), component.attribute("except")) {
+                diagnostics.push(only_and_except(&except.span));
             }
         }
         for component in &self.document.provisioners {

@@ -142,7 +142,7 @@ impl<'a> Translation<'a> {
         let known = Known { constants: &constants, renamed: &[], function: "user", answer: &mut answer };
         let mut inside = escaped(&with_constants(source, known));
         for (at, reference) in references.iter().enumerate() {
-            inside = inside.replace(&format!("\\\"{}\\\"", marker(at)), &format!("`${{{reference}}}`"));
+            inside = inside.replace(&format!("\\\"{}\\\"", marker(at)), &in_quotes(reference));
         }
         let lost = ["build", "env", "vault", "consul_key", "aws_secretsmanager", "aws_secretsmanager_raw"];
         let words: Vec<&str> = source.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
@@ -214,7 +214,7 @@ impl<'a> Translation<'a> {
             }
             ("clean_resource_name" | "clean_image_name", [Argument::Call(argument)]) => {
                 let Some(Code::Expr(code)) = self.call(argument, place) else { return None };
-                return Some(Code::Inside(format!("{{{{ {} `${{{code}}}` }}}}", call.name)));
+                return Some(Code::Inside(format!("{{{{ {} {} }}}}", call.name, in_quotes(&code))));
             }
             ("aws_secretsmanager", [name]) => format!("aws_secretsmanager({}, null)", self.argument(name, place)?),
             ("aws_secretsmanager" | "vault", [first, second]) => {
@@ -255,6 +255,12 @@ impl<'a> Translation<'a> {
         };
         if is_type { "source.type" } else { "source.name" }.to_owned()
     }
+}
+
+/// An expression's value as a constant of a `{{ }}` template. A text as JSON writes it is one there, whatever is in it; between back-ticks it must
+/// have none.
+fn in_quotes(code: &str) -> String {
+    format!("${{jsonencode({code})}}")
 }
 
 /// A word that stands for a reference until quotes are in place.
