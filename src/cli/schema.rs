@@ -9,6 +9,7 @@ use schemars::Schema;
 use serde_json::{Map, Value as Json, json};
 
 use crate::report;
+use crate::run::engine_facts;
 
 use super::exit;
 use super::reference::{Category, Component, components};
@@ -34,56 +35,68 @@ fn document(components: &[Component]) -> Json {
     for component in components {
         define(component, &mut definitions);
     }
-    let of = |category: Category| -> Map<String, Json> {
+    let of = |category: Category| -> Vec<(String, Json)> {
         let own = components.iter().filter(|component| component.category == category);
         own.map(|component| (component.name.to_owned(), json!({ "$ref": pointer(&component.full_name()) }))).collect()
     };
-    let named = |category: Category| -> Map<String, Json> {
-        of(category)
-            .into_iter()
-            .map(|(name, block)| (name, json!({ "type": "object", "additionalProperties": blocks(&block) })))
-            .collect()
+    let named = |category: Category| -> Vec<(String, Json)> {
+        of(category).into_iter().map(|(name, block)| (name, labelled(&block))).collect()
     };
     let typed = |category: Category| -> Json {
-        let types: Map<String, Json> = of(category).into_iter().map(|(name, block)| (name, blocks(&block))).collect();
-        // Types that Kiln does not have belong to other tools.
-        blocks(&json!({ "type": "object", "properties": types }))
+        let types = of(category).into_iter().map(|(name, block)| (name, blocks(&block)));
+        blocks(&closed(types.collect()))
     };
     definitions.insert("build".into(), build(&typed(Category::Provisioner), &typed(Category::PostProcessor)));
     definitions.insert("variable".into(), variable());
-    definitions.insert(
-        "local".into(),
-        json!({
-            "type": "object",
-            "properties": { "expression": true, "sensitive": { "type": ["boolean", "string"] } },
-            "required": ["expression"],
-        }),
-    );
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Kiln template",
-        "description": "A template in JSON syntax, *.pkr.json.",
-        "type": "object",
-        "properties": {
-            "//": true,
-            "packer": blocks(&json!({ "type": "object" })),
-            "variable": { "type": "object", "additionalProperties": blocks(&json!({ "$ref": pointer("variable") })) },
-            "variables": blocks(&json!({ "type": "object" })),
-            "locals": blocks(&json!({ "type": "object" })),
-            "local": { "type": "object", "additionalProperties": blocks(&json!({ "$ref": pointer("local") })) },
-            "source": blocks(&json!({ "type": "object", "properties": named(Category::Source) })),
-            "data": blocks(&json!({ "type": "object", "properties": named(Category::Data) })),
-            "build": blocks(&json!({ "$ref": pointer("build") })),
-            "hcp_packer_registry": true,
-            "communicator": true,
-        },
-        "additionalProperties": false,
-        "$defs": definitions,
-    })
+    let local = vec![("expression".to_owned(), json!(true)), ("sensitive".to_owned(), scalar())];
+    definitions.insert("local".into(), requiring(closed(local), &["expression"]));
+    let packer = [("required_version", scalar()), ("required_plugins", blocks(&json!({ "type": "object" })))];
+    let whole = [
+        ("packer", blocks(&closed(owned(packer)))),
+        ("variable", labelled(&json!({ "$ref": pointer("variable") }))),
+        ("variables", blocks(&json!({ "type": "object" }))),
+        ("locals", blocks(&json!({ "type": "object" }))),
+        ("local", labelled(&json!({ "$ref": pointer("local") }))),
+        // A source of another tool's may stand here as long as no build uses it.
+        ("source", blocks(&open(named(Category::Source)))),
+        ("data", blocks(&closed(named(Category::Data)))),
+        ("build", blocks(&json!({ "$ref": pointer("build") }))),
+        ("hcp_packer_registry", json!(true)),
+        ("communicator", json!(true)),
+    ];
+    let mut document = closed(owned(whole));
+    document["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    document["title"] = json!("Kiln template");
+    document["description"] = json!("A template in JSON syntax, *.pkr.json.");
+    document["$defs"] = Json::Object(definitions);
+    document
 }
 
 fn pointer(name: &str) -> String {
     format!("#/$defs/{name}")
+}
+
+fn owned<const N: usize>(properties: [(&str, Json); N]) -> Vec<(String, Json)> {
+    properties.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+/// An object that has these properties, and comments.
+fn open(properties: Vec<(String, Json)>) -> Json {
+    let mut all = Map::from_iter([("//".to_owned(), Json::Bool(true))]);
+    all.extend(properties);
+    json!({ "type": "object", "properties": all })
+}
+
+/// An object that has these properties, comments, and nothing else.
+fn closed(properties: Vec<(String, Json)>) -> Json {
+    let mut object = open(properties);
+    object["additionalProperties"] = Json::Bool(false);
+    object
+}
+
+fn requiring(mut object: Json, names: &[&str]) -> Json {
+    object["required"] = json!(names);
+    object
 }
 
 /// One block, or several as a list.
@@ -91,73 +104,81 @@ fn blocks(one: &Json) -> Json {
     json!({ "anyOf": [one, { "type": "array", "items": one }] })
 }
 
+/// Blocks that have a label: an object of them, or several such objects as a list.
+fn labelled(one: &Json) -> Json {
+    let mut object = open(Vec::new());
+    object["additionalProperties"] = blocks(one);
+    blocks(&object)
+}
+
+/// A text, a number or a truth value, each of which converts to the others (packer-core.md section 2.13); or an expression, which is written as a text.
+/// Null is as good as nothing.
+fn scalar() -> Json {
+    json!({ "type": ["string", "number", "boolean", "null"] })
+}
+
+/// `dynamic` blocks, whose contents depend on values.
+fn dynamic() -> Json {
+    json!({ "type": ["object", "array"] })
+}
+
+fn described(mut schema: Json, text: &str) -> Json {
+    schema["description"] = json!(text);
+    schema
+}
+
 fn build(provisioner: &Json, post_processor: &Json) -> Json {
-    let chain = json!({ "type": "object", "properties": { "post-processor": post_processor } });
-    let sources = json!({
-        "description": "The sources to build, each written source.TYPE.NAME.",
-        "type": ["array", "string"],
-        "items": { "type": "string" },
-    });
-    json!({
-        "type": "object",
-        "properties": {
-            "//": true,
-            "name": { "description": "Stands before the names of its builds.", "type": "string" },
-            "description": { "type": "string" },
-            "sources": sources,
-            "source": { "type": "object" },
-            "provisioner": provisioner,
-            "error-cleanup-provisioner": provisioner,
-            "post-processor": post_processor,
-            "post-processors": blocks(&chain),
-            "hcp_packer_registry": true,
-            "dynamic": { "type": "object" },
-        },
-        "additionalProperties": false,
-    })
+    let chain = closed(owned([("post-processor", post_processor.clone()), ("dynamic", dynamic())]));
+    let sources = json!({ "type": ["array", "string"], "items": { "type": "string" } });
+    closed(owned([
+        ("name", described(scalar(), "Stands before the names of its builds.")),
+        ("description", scalar()),
+        ("sources", described(sources, "The sources to build, each written source.TYPE.NAME.")),
+        ("source", json!({ "type": ["object", "array"] })),
+        ("provisioner", provisioner.clone()),
+        ("error-cleanup-provisioner", provisioner.clone()),
+        ("post-processor", post_processor.clone()),
+        ("post-processors", blocks(&chain)),
+        ("hcp_packer_registry", json!(true)),
+        ("dynamic", dynamic()),
+    ]))
 }
 
 fn variable() -> Json {
-    let rule = json!({
-        "type": "object",
-        "properties": { "condition": true, "error_message": { "type": "string" } },
-        "required": ["condition", "error_message"],
-    });
-    json!({
-        "type": "object",
-        "properties": {
-            "//": true,
-            "type": { "description": "The type that values are converted to.", "type": "string" },
-            "default": { "description": "The value when none is given; without one, a value must be given." },
-            "description": { "type": "string" },
-            "sensitive": { "description": "Masks the value in all output.", "type": ["boolean", "string"] },
-            "validation": blocks(&rule),
-        },
-        "additionalProperties": false,
-    })
+    let rule = closed(owned([("condition", json!(true)), ("error_message", scalar())]));
+    closed(owned([
+        ("type", described(scalar(), "The type that values are converted to.")),
+        ("default", json!({ "description": "The value when none is given; without one, a value must be given." })),
+        ("description", scalar()),
+        ("sensitive", described(scalar(), "Masks the value in all output.")),
+        ("validation", blocks(&requiring(rule, &["condition", "error_message"]))),
+    ]))
 }
 
 /// Defines a component, and under names of its own what its schemas define.
 fn define(component: &Component, definitions: &mut Map<String, Json>) {
     let name = component.full_name();
     let mut properties = Map::new();
-    properties.insert("//".into(), Json::Bool(true));
     for schema in &component.schemas {
         let mut whole = Schema::as_value(schema).clone();
         rename(&mut whole, &name);
         for (key, mut inner) in object(whole["$defs"].take()) {
-            loosen_properties(&mut inner);
+            if let Some(Json::Object(own)) = inner.get_mut("properties").map(Json::take) {
+                inner["properties"] = Json::Object(body(own));
+                inner["additionalProperties"] = Json::Bool(false);
+            }
             definitions.insert(format!("{name}.{key}"), inner);
         }
-        loosen_properties(&mut whole);
         properties.extend(object(whole["properties"].take()));
     }
+    let mut properties = body(properties);
+    properties.extend(engine_facts::NAMES.map(|name| (name.to_owned(), Json::Bool(true))));
     let definition = json!({
         "title": name,
         "description": component.summary(),
         "type": "object",
         "properties": properties,
-        // A source's build may add arguments, and an older or newer Kiln may know others: unknown ones are `validate`'s business.
+        "additionalProperties": false,
     });
     definitions.insert(name, definition);
 }
@@ -182,23 +203,64 @@ fn rename(schema: &mut Json, component: &str) {
     }
 }
 
-/// Lets every argument be an expression, and a repeated block a single one.
-fn loosen_properties(schema: &mut Json) {
-    let Some(properties) = schema.get_mut("properties").and_then(Json::as_object_mut) else { return };
-    for property in properties.values_mut() {
-        let text = property.get_mut("description").map(Json::take);
-        let default = property.get_mut("default").map(Json::take);
-        let Some(map) = property.as_object_mut() else { continue };
-        map.retain(|key, _| !["description", "default"].contains(&key.as_str()));
-        let items = map.get("items").filter(|items| items.get("$ref").is_some()).cloned();
-        let mut choices = vec![Json::Object(map.clone()), json!({ "type": "string" })];
-        choices.extend(items);
-        *property = json!({ "anyOf": choices });
-        for (key, value) in [("description", text), ("default", default)] {
-            if let Some(value) = value {
-                property[key] = value;
+/// The properties of a body whose arguments are these: with all their names, with what converts to their types, and with what every body may have.
+fn body(arguments: Map<String, Json>) -> Map<String, Json> {
+    let mut all = Map::from_iter([("//".to_owned(), Json::Bool(true)), ("dynamic".to_owned(), dynamic())]);
+    for (name, mut argument) in arguments {
+        let kept = ["description", "default"].map(|key| (key, argument.get_mut(key).map(Json::take)));
+        let mut loose = loosened(&argument);
+        for (key, value) in kept {
+            if let (Some(value), Some(loose)) = (value, loose.as_object_mut()) {
+                loose.insert(key.to_owned(), value);
             }
         }
+        for alias in argument["x-aliases"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+            all.insert(alias.to_owned(), loose.clone());
+        }
+        all.insert(name, loose);
+    }
+    all
+}
+
+/// What converts to a value of a schema: besides such values there are expressions, and a block can be a list.
+fn loosened(schema: &Json) -> Json {
+    let expression = json!({ "type": ["string", "null"] });
+    if let Some(target) = schema.get("$ref") {
+        let one = json!({ "$ref": target });
+        return json!({ "anyOf": [one, { "type": "array", "items": one }, expression] });
+    }
+    for key in ["anyOf", "oneOf"] {
+        if let Some(choices) = schema.get(key).and_then(Json::as_array) {
+            return json!({ "anyOf": choices.iter().map(loosened).collect::<Vec<_>>() });
+        }
+    }
+    let has = |name: &str| match &schema["type"] {
+        Json::String(own) => own == name,
+        Json::Array(own) => own.iter().any(|own| own == name),
+        _ => false,
+    };
+    if has("array") {
+        let items = schema.get("items").map_or(Json::Bool(true), loosened);
+        json!({ "anyOf": [{ "type": "array", "items": items }, expression] })
+    } else if has("object") {
+        let values = schema.get("additionalProperties").filter(|values| values.is_object());
+        let values = values.map_or(Json::Bool(true), loosened);
+        json!({ "anyOf": [{ "type": "object", "additionalProperties": values }, expression] })
+    } else if has("string") {
+        scalar()
+    } else if has("boolean") {
+        json!({ "type": ["boolean", "string", "null"] })
+    } else if has("integer") || has("number") {
+        let mut number = schema.clone();
+        number["type"] = json!([if has("integer") { "integer" } else { "number" }, "string", "null"]);
+        number
+    } else if schema.get("enum").is_some() || schema.get("const").is_some() {
+        // An enumeration is named by its texts.
+        scalar()
+    } else if has("null") {
+        json!({ "type": "null" })
+    } else {
+        json!({})
     }
 }
 

@@ -8,6 +8,8 @@ use crate::plan::legacy::{self, Names};
 use crate::sources::World;
 use crate::template::{DataRequest, Loading};
 
+use super::engine_facts;
+
 /// Whether data sources are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
@@ -29,6 +31,7 @@ async fn answer(request: DataRequest, world: &World, reading: Reading) -> Result
     let missing = || Diagnostic::error(format!("Unknown data type {}", request.kind), "").at(&request.span);
     let kind = data_sources::kind(&request.kind).ok_or_else(missing)?;
     let mut body = request.body;
+    engine_facts::drop_from(&mut body);
     let problems = legacy::prepare(&mut body, &Names { build_name: "", build_type: "" }, &[]);
     if problems.has_errors() {
         return Err(problems);

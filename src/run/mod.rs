@@ -3,6 +3,7 @@
 pub mod build;
 pub mod cleanup;
 pub mod data;
+pub mod engine_facts;
 pub mod kinds;
 pub mod parallel;
 pub mod post_processing;

@@ -12,6 +12,8 @@ use crate::secret::Secrets;
 use crate::sources::{self, Prepared, Source};
 use crate::{post_processors, provisioners};
 
+use super::engine_facts;
+
 /// A build whose options have been checked.
 pub struct PreparedBuild {
     /// What to do.
@@ -66,6 +68,7 @@ fn prepare_build(build: &BuildPlan, force: Force, secrets: &Secrets) -> (Option<
     };
     let names = Names { build_name: &build.source_name, build_type: &build.source_type };
     let mut body = build.source.clone();
+    engine_facts::drop_from(&mut body);
     diagnostics.extend(legacy::prepare(&mut body, &names, kind.deferred));
     let within = format!("source \"{}\" \"{}\"", build.source_type, build.source_name);
     let source = match (kind.prepare)(&body, &Prepared { name: &build.source_name, force, secrets }) {
@@ -131,6 +134,7 @@ pub fn evaluated(
     deferred: &[&str],
 ) -> (EvaluatedBody, Diagnostics) {
     let (mut body, mut diagnostics) = options.evaluate(facts, values);
+    engine_facts::drop_from(&mut body);
     diagnostics.extend(match body.syntax {
         Syntax::Loose => legacy::prepare_with(&mut body, names, deferred, &build_values(facts, values)),
         Syntax::Native | Syntax::Json => legacy::prepare(&mut body, names, deferred),
