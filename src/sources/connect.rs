@@ -92,7 +92,7 @@ fn agent_socket() -> Option<PathBuf> {
     std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from)
 }
 
-/// Agent, key file, the build's own key, password, in the order in which Packer offers them.
+/// Agent, key file, the build's own key, the key given as bytes, password, in the order in which Packer offers them.
 fn target_auth(options: &CommunicatorOptions, own: Option<Keypair>) -> Result<Vec<Auth>, Cause> {
     let mut auth = Vec::new();
     if options.ssh_agent_auth {
@@ -100,6 +100,7 @@ fn target_auth(options: &CommunicatorOptions, own: Option<Keypair>) -> Result<Ve
     }
     auth.extend(key_file(options.ssh_private_key_file.as_deref(), options.ssh_certificate_file.as_deref())?);
     auth.extend(own.map(Auth::Key));
+    auth.extend(options.raw_key().transpose()?.map(Auth::Key));
     auth.extend(password(options.ssh_password.as_deref()));
     Ok(auth)
 }

@@ -33,7 +33,11 @@ pub const KIND: Kind = Kind {
 /// Makes no machine: provisioners run against one that is there already, or against none.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-struct Options {}
+struct Options {
+    /// Removes the temporary key of a build from its machine. It has no effect here: no key was made.
+    #[serde(rename = "ssh_clear_authorized_keys")]
+    _ssh_clear_authorized_keys: bool,
+}
 
 struct Null {
     communicator: CommunicatorOptions,
@@ -43,7 +47,7 @@ fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Sour
     let mut rest = body.clone();
     let communicator = take::<CommunicatorOptions>(&mut rest);
     let communicator = match (communicator, decode::<Options>(&rest)) {
-        (Ok(communicator), Ok(Options {})) => communicator,
+        (Ok(communicator), Ok(Options { .. })) => communicator,
         (communicator, rest) => {
             let found = communicator.err().into_iter().chain(rest.err()).flatten();
             return Err(found.collect::<Diagnostics>().sorted());
@@ -62,12 +66,19 @@ impl Null {
     fn problems(&self) -> Vec<String> {
         let options = &self.communicator;
         let mut problems = options.problems();
-        if options.is_none() {
+        if options.is_none() || !options.is_known() {
             return problems;
         }
         if options.host().is_empty() {
-            let option = if options.communicator.as_deref() == Some("winrm") { "winrm_host" } else { "ssh_host" };
+            let option = if options.is_winrm() { "winrm_host" } else { "ssh_host" };
             problems.push(format!("{option} must be specified: the machine to connect to"));
+        }
+        if options.is_winrm() {
+            if options.password().is_empty() {
+                let user = "the password of winrm_username";
+                problems.push(format!("winrm_password must be specified: {user}"));
+            }
+            return problems;
         }
         let ways = [options.ssh_agent_auth, !options.password().is_empty(), options.ssh_private_key_file.is_some()];
         match ways.iter().filter(|way| **way).count() {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
+mod accepted_options;
 mod architecture;
 mod bad_input;
 mod bake;

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::communicator::ssh::Tunnel;
-use crate::communicator::ssh::key::Keypair;
+use crate::communicator::ssh::key::{KeyError, Keypair};
 use crate::hcl::Value;
 use crate::hcl::duration::GoDuration;
 
@@ -41,6 +41,12 @@ pub struct CommunicatorOptions {
     pub temporary_key_pair_name: Option<String>,
     /// Type of the temporary key pair: `ed25519`, or `rsa` for guests that know no other. Default: `ed25519`.
     pub temporary_key_pair_type: Option<String>,
+    /// Size of the temporary key pair, in bits. It has no effect, as in Packer's Amazon sources: an `rsa` pair has 2048 bits, an `ed25519` one 256.
+    pub temporary_key_pair_bits: Option<u32>,
+    /// Text of a private key file, as a list of its bytes: one more key to log in with.
+    pub ssh_private_key: Vec<u8>,
+    /// Text of the public key that belongs to `ssh_private_key`, as a list of its bytes. It has no effect: the private key contains it.
+    pub ssh_public_key: Vec<u8>,
     /// Gives commands a terminal (a PTY), which some `sudo` settings demand. Output and errors are one stream then. Default: `false`.
     pub ssh_pty: bool,
     /// How long to try to connect before the build fails. No limit when `ssh_handshake_attempts` alone is set. Default: `5m`.
@@ -73,6 +79,8 @@ pub struct CommunicatorOptions {
     pub ssh_bastion_certificate_file: Option<String>,
     /// Logs in at the bastion host with the keys of your SSH agent. Default: `false`.
     pub ssh_bastion_agent_auth: bool,
+    /// Asks for what the bastion host wants to know. Not supported yet: a build that needs it is refused. Default: `false`.
+    pub ssh_bastion_interactive: bool,
     /// Whether processes on the machine are kept from using your SSH agent. Packer forwards the agent unless this is `true`; Kiln forwards it only if this is `false`. Default: `true`.
     pub ssh_disable_agent_forwarding: Option<bool>,
     /// Tunnels from ports here to hosts that the machine reaches, each `LISTENPORT:HOST:PORT`.
@@ -124,6 +132,12 @@ impl CommunicatorOptions {
         self.communicator.as_deref() == Some("winrm")
     }
 
+    /// False for a communicator that there is not.
+    pub fn is_known(&self) -> bool {
+        let kind = self.communicator.as_deref().unwrap_or_default();
+        ["", "ssh", "winrm", "none", "docker", "dockerWindowsContainer"].contains(&kind)
+    }
+
     /// The host that the template names.
     pub fn host(&self) -> &str {
         let host = if self.is_winrm() { &self.winrm_host } else { &self.ssh_host };
@@ -138,6 +152,10 @@ impl CommunicatorOptions {
 
     /// Why Kiln cannot connect in the way that the template asks for.
     pub fn refusal(&self) -> Option<String> {
+        if self.ssh_bastion_interactive && self.ssh_bastion_host.is_some() && !self.is_none() && !self.is_winrm() {
+            let ways = "ssh_bastion_password, ssh_bastion_private_key_file or ssh_bastion_agent_auth";
+            return Some(format!("ssh_bastion_interactive is not supported yet by this version of Kiln: use {ways}"));
+        }
         let kind = self.communicator.as_deref().filter(|kind| !["", "ssh", "none"].contains(kind))?;
         Some(format!(
             "Kiln cannot connect by `communicator = \"{kind}\"`: it speaks SSH (Windows has an OpenSSH server since 2019; start it in user_data and use communicator = \"ssh\")"
@@ -149,6 +167,12 @@ impl CommunicatorOptions {
         let passwords =
             [&self.ssh_password, &self.ssh_bastion_password, &self.ssh_proxy_password, &self.winrm_password];
         passwords.into_iter().flatten().cloned().collect()
+    }
+
+    /// The private key that the template gives as bytes.
+    pub fn raw_key(&self) -> Option<Result<Keypair, KeyError>> {
+        let text = String::from_utf8_lossy(&self.ssh_private_key);
+        (!text.is_empty()).then(|| Keypair::parse(&text))
     }
 
     /// The port.
@@ -170,13 +194,12 @@ impl CommunicatorOptions {
     /// What is wrong, one text each. Everything here can be found without a network.
     pub fn problems(&self) -> Vec<String> {
         match self.communicator.as_deref().unwrap_or_default() {
+            other if !self.is_known() => vec![format!("Communicator type {other} is invalid")],
             "" | "ssh" => self.ssh_problems(),
-            "none" | "docker" | "dockerWindowsContainer" => Vec::new(),
             "winrm" if self.winrm_username.as_deref().unwrap_or_default().is_empty() => {
                 vec!["winrm_username must be specified.".to_owned()]
             }
-            "winrm" => Vec::new(),
-            other => vec![format!("Communicator type {other} is invalid")],
+            _ => Vec::new(),
         }
     }
 
@@ -187,6 +210,8 @@ impl CommunicatorOptions {
             problems.push(format!("An ssh_username must be specified\n  {note}"));
         }
         problems.extend(self.ssh_private_key_file.as_deref().and_then(key_problem));
+        let raw = self.raw_key().transpose().err();
+        problems.extend(raw.map(|error| format!("ssh_private_key is invalid: {}", crate::engine::chain(&error))));
         if self.ssh_certificate_file.is_some() && self.ssh_private_key_file.is_none() {
             problems.push("ssh_private_key_file must be specified if ssh_certificate_file is specified".to_owned());
         }
