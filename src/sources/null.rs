@@ -33,11 +33,7 @@ pub const KIND: Kind = Kind {
 /// Makes no machine: provisioners run against one that is there already, or against none.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-struct Options {
-    /// Removes the temporary key of a build from its machine. It has no effect here: no key was made.
-    #[serde(rename = "ssh_clear_authorized_keys")]
-    _ssh_clear_authorized_keys: bool,
-}
+struct Options {}
 
 struct Null {
     communicator: CommunicatorOptions,
@@ -47,7 +43,7 @@ fn prepare(body: &EvaluatedBody, prepared: &Prepared<'_>) -> Result<Box<dyn Sour
     let mut rest = body.clone();
     let communicator = take::<CommunicatorOptions>(&mut rest);
     let communicator = match (communicator, decode::<Options>(&rest)) {
-        (Ok(communicator), Ok(Options { .. })) => communicator,
+        (Ok(communicator), Ok(Options {})) => communicator,
         (communicator, rest) => {
             let found = communicator.err().into_iter().chain(rest.err()).flatten();
             return Err(found.collect::<Diagnostics>().sorted());

@@ -254,3 +254,47 @@ build { sources = ["source.amazon-ebs.t"] }
     assert_eq!(held.iter().filter(|id| id.starts_with("image ")).count(), 1, "{held:#?}");
     assert_eq!(held.iter().filter(|id| id.starts_with("snapshot ")).count(), 1, "{held:#?}");
 }
+
+#[test]
+fn the_temporary_key_is_removed_from_the_image_if_the_template_asks() {
+    if !can_boot("the_temporary_key_is_removed_from_the_image_if_the_template_asks") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let template = |name: &str, base: &str, option: &str, command: &str| {
+        format!(
+            r#"
+source "amazon-ebs" "k" {{
+  region        = "us-east-1"
+  instance_type = "t3.micro"
+  ssh_username  = "admin"
+  ami_name      = "{name}"
+  {option}
+  source_ami_filter {{
+    filters = {{ name = "{base}" }}
+    owners  = ["self", "136693071363"]
+    most_recent = true
+  }}
+}}
+build {{
+  sources = ["source.amazon-ebs.k"]
+  provisioner "shell" {{ inline = ["{command}"] }}
+}}
+"#
+        )
+    };
+    // Both files hold the key, root's behind options as cloud-init writes it, and another key that stays.
+    let plant = "echo ssh-ed25519 AAAAother keep >> ~/.ssh/authorized_keys; sudo mkdir -p /root/.ssh; \
+                 (printf 'no-pty '; cat ~/.ssh/authorized_keys) | sudo tee /root/.ssh/authorized_keys > /dev/null";
+    let show = "cat ~/.ssh/authorized_keys; sudo cat /root/.ssh/authorized_keys; sudo ls -a ~/.ssh /root/.ssh";
+    sandbox.file("a.pkr.hcl", &template("first", "debian-12-amd64-*", "ssh_clear_authorized_keys = true", plant));
+    let ran = sandbox.run(&["build", "--local", "a.pkr.hcl"]).expect(0).says("Trying to remove ephemeral keys");
+    assert!(!ran.stdout.contains("Could not remove"), "{}", ran.stdout);
+    sandbox.file("b.pkr.hcl", &template("second", "first", "", show));
+    let ran = sandbox.run(&["build", "--local", "b.pkr.hcl"]).expect(0);
+    // The second bake's own key may be the last line of the user's file; the first one's is nowhere.
+    assert!(ran.stdout.matches("AAAAother keep").count() == 2, "{}", ran.stdout);
+    assert!(ran.stdout.matches("ssh-ed25519 AAAA").count() <= 3, "{}", ran.stdout);
+    assert!(!ran.stdout.contains("no-pty ssh-ed25519") && !ran.stdout.contains(".bak"), "{}", ran.stdout);
+    assert_host_clean(&sandbox);
+}

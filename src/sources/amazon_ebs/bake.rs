@@ -16,8 +16,8 @@ use super::AmazonEbs;
 use super::artifact::artifact;
 use super::names::Names;
 use super::steps::{
-    connect, create_image, finish_image, key_pair, network, pre_validate, provision, replace_image, run_instance,
-    security_group, source_image, stop_instance,
+    clear_keys, connect, create_image, finish_image, key_pair, network, pre_validate, provision, replace_image,
+    run_instance, security_group, source_image, stop_instance,
 };
 use super::tags::BuildTags;
 
@@ -57,6 +57,9 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
     let session = cx.step("StepConnect", async || connect::connect(bake, &running, &key).await).await?;
     let values = provision::values(bake, &image, &running, &session, &key);
     cx.step("StepProvision", async || provision::run(bake, hook, &session, &values, &key).await).await?;
+    if source.communicator.ssh_clear_authorized_keys {
+        cx.step("StepCleanupTempKeys", async || clear_keys::clear(bake, &session, &key).await).await?;
+    }
     drop(session);
     let stopped = cx.step("StepStopEBSBackedInstance", async || stop_instance::stop(bake, &running).await).await?;
     if source.options.skip_create_ami {

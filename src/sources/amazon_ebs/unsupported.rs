@@ -1,7 +1,7 @@
 //! Options of Packer's `amazon-ebs` that this version of Kiln does not have, so that their refusal can say so.
 
 /// Their names.
-pub const OPTIONS: [&str; 28] = [
+pub const OPTIONS: [&str; 27] = [
     "aws_polling",
     "block_duration_minutes",
     "capacity_reservation_group_arn",
@@ -29,5 +29,4 @@ pub const OPTIONS: [&str; 28] = [
     "spot_tags",
     "temporary_iam_instance_profile_policy_document",
     "vault_aws_engine",
-    "ssh_clear_authorized_keys",
 ];

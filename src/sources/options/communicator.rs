@@ -47,6 +47,9 @@ pub struct CommunicatorOptions {
     pub ssh_private_key: Vec<u8>,
     /// Text of the public key that belongs to `ssh_private_key`, as a list of its bytes. It has no effect: the private key contains it.
     pub ssh_public_key: Vec<u8>,
+    /// Removes the line of the temporary key from the `authorized_keys` of the login user and of root before the machine stops. Without effect where no
+    /// temporary key was made, as with `null`. Default: `false`.
+    pub ssh_clear_authorized_keys: bool,
     /// Gives commands a terminal (a PTY), which some `sudo` settings demand. Output and errors are one stream then. Default: `false`.
     pub ssh_pty: bool,
     /// How long to try to connect before the build fails. No limit when `ssh_handshake_attempts` alone is set. Default: `5m`.

@@ -181,7 +181,7 @@ fn templates_become_expressions() {
         ("\"{{ isotime }} {{ strftime `%Y` }}\"", r#""${timestamp()} ${legacy_strftime("%Y")}""#),
         ("\"{{ template_dir }}/x {{ pwd }}\"", r#""${path.root}/x ${path.cwd}""#),
         ("\"{{ build_name }} {{ build_type }}\"", r#""${source.name} ${source.type}""#),
-        ("\"{{ if eq (user `v`) `1` }}y{{ end }}\"", "\"{{ if eq (`${var.v}`) `1` }}y{{ end }}\""),
+        ("\"{{ if eq (user `v`) `1` }}y{{ end }}\"", "\"{{ if eq (${jsonencode(var.v)}) `1` }}y{{ end }}\""),
         ("\"{{ .Vars }}\"", r#""{{ .Vars }}""#),
         ("[1, true, \"x\"]", r#"[1, true, "x"]"#),
     ] {

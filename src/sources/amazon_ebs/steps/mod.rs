@@ -1,5 +1,6 @@
 //! The steps of a bake, one file each, in the order of the story in `bake.rs`.
 
+pub mod clear_keys;
 pub mod connect;
 pub mod create_image;
 pub mod finish_image;
