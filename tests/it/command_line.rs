@@ -295,7 +295,6 @@ fn output_that_cannot_be_written_is_a_failure() {
         &["validate", "t.pkr.hcl"],
         &["build", "t.pkr.hcl"],
         &["version"],
-        &["console"],
         &["plugins", "installed"],
         &["build", "--help"],
         &["build", "--no-such-flag"],

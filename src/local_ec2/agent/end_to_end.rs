@@ -355,8 +355,13 @@ fn ports_and_sockets_are_forwarded() {
         let near = server.dir.path().join("near.sock");
         let forward = format!("{}:{}", near.display(), socket.display());
         let mut client = server.ssh(&["-N", "-L", &forward, "127.0.0.1"]).spawn().unwrap();
-        eventually("the forwarding", || near.exists());
-        let mut stream = std::os::unix::net::UnixStream::connect(&near).unwrap();
+        // The socket is there a moment before anybody listens on it.
+        let mut stream = None;
+        eventually("the forwarding", || {
+            stream = std::os::unix::net::UnixStream::connect(&near).ok();
+            stream.is_some()
+        });
+        let mut stream = stream.unwrap();
         stream.write_all(b"question\n").unwrap();
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
