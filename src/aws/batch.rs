@@ -64,12 +64,28 @@ async fn answer<T: Clone>(describe: &Describe<T>, asked: Vec<(String, oneshot::S
     let mut ids: Vec<String> = asked.iter().map(|(id, _)| id.clone()).collect();
     ids.sort();
     ids.dedup();
-    let found = describe(ids).await;
+    let found = match describe(ids.clone()).await {
+        Err(e) if e.kind == super::Kind::NotFound => one_by_one(describe, ids).await,
+        found => found,
+    };
     for (id, reply) in asked {
         let answer = found.as_ref().map(|found| found.get(&id).cloned()).map_err(Error::clone);
         // The asker may have been cancelled in the meantime.
         let _ = reply.send(answer);
     }
+}
+
+/// Some endpoints refuse a whole call for one id that they do not know, or not yet.
+async fn one_by_one<T>(describe: &Describe<T>, ids: Vec<String>) -> Result<HashMap<String, T>, Error> {
+    let mut all = HashMap::new();
+    for id in ids {
+        match describe(vec![id]).await {
+            Ok(found) => all.extend(found),
+            Err(e) if e.kind == super::Kind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -91,5 +107,19 @@ mod tests {
         assert_eq!((a.unwrap(), b.unwrap()), (Some("a".into()), Some("b".into())));
         assert_eq!((a2.unwrap(), c.unwrap()), (Some("a".into()), None));
         assert_eq!(*calls.lock().unwrap(), [["a", "b", "c"]]);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_id_hides_no_known_one() {
+        let batch = Batch::new(Box::new(move |ids: Vec<String>| {
+            Box::pin(async move {
+                match ids.contains(&"unknown".to_owned()) {
+                    true => Err(Error::new("D", "", super::super::Kind::NotFound, "no such id")),
+                    false => Ok(ids.into_iter().map(|id| (id.clone(), id)).collect()),
+                }
+            })
+        }));
+        let (known, unknown) = tokio::join!(batch.look("D", "a"), batch.look("D", "unknown"));
+        assert_eq!((known.unwrap(), unknown.unwrap()), (Some("a".into()), None));
     }
 }

@@ -324,16 +324,28 @@ pub async fn set_sriov(ec2: &Ec2, id: &str) -> Result<(), Error> {
     .await
 }
 
-/// Asks for the end of an instance; EC2's acceptance is a promise. One that is gone is no error.
-pub async fn terminate(ec2: &Ec2, id: &str) -> Result<(), Error> {
+/// Asks for the end of an instance; EC2's acceptance is a promise. One that is gone is no error; one that EC2 has never shown is asked for again until
+/// it is old enough to be gone for certain, since it may just have been launched (ec2-api.md 2.0).
+pub async fn terminate(ec2: &Ec2, id: &str, seen: Seen) -> Result<(), Error> {
+    let until = tokio::time::Instant::now() + YOUNG;
     repeat(async || match ec2.client.terminate_instances().instance_ids(id).send().await {
         Ok(_) => Ok(()),
         Err(e) => match Error::from_sdk("TerminateInstances", id, &e) {
-            error if error.kind == Kind::NotFound => Ok(()),
-            error => Err(error),
+            error if error.kind != Kind::NotFound => Err(error),
+            _ if seen == Seen::Yes || tokio::time::Instant::now() >= until => Ok(()),
+            error => Err(Error { kind: Kind::Unavailable, ..error }),
         },
     })
     .await
+}
+
+/// Whether EC2 has shown an instance before, or has had the time to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It has, so that not to find it means that it is gone.
+    Yes,
+    /// It may be too young to be found.
+    No,
 }
 
 /// Deletes a volume once nothing uses it; one that is gone is no error.

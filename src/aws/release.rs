@@ -7,7 +7,8 @@ use crate::engine::wait::{Probe, WaitError, until};
 
 use super::clients::Ec2;
 use super::error::Error;
-use super::wait_states::SECONDS;
+use super::instance::Seen;
+use super::wait_states::{SECONDS, YOUNG};
 use super::{image, instance, key_pair, security_group};
 
 /// Kind of an imported key pair, as claims name it.
@@ -37,7 +38,7 @@ pub async fn release(ec2: &Ec2, claim: &Claim, run: &str, confirm: Confirm) -> R
     match claim.intent.kind.as_str() {
         KEY_PAIR => key_pair::release(ec2, &claim.intent.name).await,
         SECURITY_GROUP => security_group::release(ec2, &id).await,
-        INSTANCE => terminate(ec2, &id, confirm).await,
+        INSTANCE => terminate(ec2, &id, seen(claim), confirm).await,
         IMAGE => image::release(ec2, &id).await,
         other => Err(Error::new("release", other, super::Kind::Invalid, "this version of Kiln does not know the kind")),
     }
@@ -74,12 +75,18 @@ async fn look(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Err
     }
 }
 
-async fn terminate(ec2: &Ec2, id: &str, confirm: Confirm) -> Result<(), Error> {
+/// What was launched long enough ago is visible, if it is there at all.
+fn seen(claim: &Claim) -> Seen {
+    let age = jiff::Timestamp::now().as_second().saturating_sub(claim.intent.at);
+    if age > YOUNG.as_secs().cast_signed() { Seen::Yes } else { Seen::No }
+}
+
+async fn terminate(ec2: &Ec2, id: &str, seen: Seen, confirm: Confirm) -> Result<(), Error> {
     let volumes = match confirm {
         Confirm::Gone => ec2.instances.look("DescribeInstances", id).await?.map(|i| i.volumes).unwrap_or_default(),
         Confirm::Accepted => Vec::new(),
     };
-    instance::terminate(ec2, id).await?;
+    instance::terminate(ec2, id, seen).await?;
     if confirm == Confirm::Accepted {
         return Ok(());
     }

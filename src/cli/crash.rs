@@ -6,8 +6,8 @@ use std::panic::PanicHookInfo;
 use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
 
-use super::cleanup;
 use super::settings::Settings;
+use super::{Threads, cleanup, wait};
 
 /// What Packer ends with when it crashes.
 const CRASHED: u8 = 2;
@@ -47,9 +47,6 @@ pub fn hidden_verb(words: &[String]) -> Option<ExitCode> {
 
 fn after(run: &str) -> ExitCode {
     let settings = Settings::from_environment(false);
-    if let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        runtime.block_on(cleanup::run(cleanup::Args::of_run(run), &settings));
-        runtime.shutdown_background();
-    }
+    wait(Threads::Many, &settings, cleanup::run(cleanup::Args::of_run(run), &settings));
     ExitCode::from(CRASHED)
 }

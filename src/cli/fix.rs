@@ -17,8 +17,8 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> ExitCode {
     let template = args.arguments.iter().rfind(|word| !word.starts_with('-')).map_or("TEMPLATE", String::as_str);
     let text = format!(
-        "Kiln does not rewrite JSON templates: kiln validate {template} names every option that has another name today, \
-         with its line, and kiln hcl2_upgrade {template} writes the template as HCL"
+        "Kiln does not rewrite JSON templates: kiln validate {template} names every option that is not known today, with its line, \
+         and kiln hcl2_upgrade {template} writes the template as HCL"
     );
     exit::failed(settings, &text)
 }

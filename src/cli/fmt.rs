@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::hcl::diagnostics::{Sources, render};
+use crate::hcl::encoding::{self, Tolerance};
 use crate::hcl::format::format;
-use crate::hcl::parse::{decode, parse_body};
+use crate::hcl::parse::parse_body;
 use crate::report::{self, Reporter};
 
 use super::args::go_bool;
@@ -136,7 +137,8 @@ impl Formatter<'_> {
 /// A file's content in canonical format; the diagnostics as text if it is no HCL. A byte order mark stays.
 fn formatted(name: &str, content: &[u8]) -> Result<String, String> {
     let mut sources = Sources::default();
-    let checked = decode(name, content, &mut sources).and_then(|(file, text)| match parse_body(file, &text).1 {
+    let text = encoding::read(name, content, Tolerance::None, &mut sources).map_err(|problem| (*problem).into());
+    let checked = text.and_then(|(file, text)| match parse_body(file, &text).1 {
         problems if problems.has_errors() => Err(problems),
         _ => Ok(text),
     });

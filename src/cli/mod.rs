@@ -99,41 +99,46 @@ fn with_bools(command: Command) -> Command {
 }
 
 fn run(verb: Verb, settings: Settings) -> ExitCode {
+    let settings = &settings;
     match verb {
-        Verb::Fmt(args) => fmt::run(&args, &settings),
-        Verb::Docs(args) => docs::run(&args, &settings),
-        Verb::Schema(args) => schema::run(&args, &settings),
-        Verb::Version(args) => version::run(&args, &settings),
-        Verb::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, &settings),
-        Verb::Fix(args) => fix::run(&args, &settings),
-        verb => run_async(verb, settings),
+        Verb::Build(args) => wait(Threads::Many, settings, build::run(args, settings)),
+        Verb::Cleanup(args) => wait(Threads::Many, settings, cleanup::run(args, settings)),
+        Verb::Console(args) => wait(Threads::One, settings, console::run(&args, settings)),
+        Verb::Docs(args) => docs::run(&args, settings),
+        Verb::Ec2Local(args) => wait(Threads::Many, settings, ec2_local::run(args, settings)),
+        Verb::Fix(args) => fix::run(&args, settings),
+        Verb::Fmt(args) => fmt::run(&args, settings),
+        Verb::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, settings),
+        Verb::Init(args) => wait(Threads::One, settings, init::run(&args, settings)),
+        Verb::Inspect(args) => wait(Threads::One, settings, inspect::run(args, settings)),
+        Verb::Local(verb) => wait(Threads::Many, settings, local::run(verb, settings)),
+        Verb::Plugins(verb) => wait(Threads::One, settings, plugins::run(&verb, settings)),
+        Verb::Schema(args) => schema::run(&args, settings),
+        Verb::Validate(args) => wait(Threads::One, settings, validate::run(args, settings)),
+        Verb::Version(args) => version::run(&args, settings),
     }
 }
 
-fn run_async(verb: Verb, settings: Settings) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return exit::failed(&settings, &format!("start the runtime: {error}")),
+/// How many threads a verb keeps busy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Threads {
+    /// It reads, evaluates and prints: more threads would cost more than they do.
+    One,
+    /// As many as there are cores.
+    Many,
+}
+
+/// Runs a verb to its end.
+fn wait(threads: Threads, settings: &Settings, verb: impl Future<Output = ExitCode>) -> ExitCode {
+    let mut builder = match threads {
+        Threads::One => tokio::runtime::Builder::new_current_thread(),
+        Threads::Many => tokio::runtime::Builder::new_multi_thread(),
     };
-    let code = runtime.block_on(async {
-        match verb {
-            Verb::Build(args) => build::run(args, &settings).await,
-            Verb::Cleanup(args) => cleanup::run(args, &settings).await,
-            Verb::Console(args) => console::run(&args, &settings).await,
-            Verb::Ec2Local(args) => ec2_local::run(args, &settings).await,
-            Verb::Fmt(args) => fmt::run(&args, &settings),
-            Verb::Init(args) => init::run(&args, &settings).await,
-            Verb::Fix(args) => fix::run(&args, &settings),
-            Verb::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, &settings),
-            Verb::Inspect(args) => inspect::run(args, &settings).await,
-            Verb::Local(verb) => local::run(verb, &settings).await,
-            Verb::Plugins(verb) => plugins::run(&verb, &settings).await,
-            Verb::Validate(args) => validate::run(args, &settings).await,
-            Verb::Docs(args) => docs::run(&args, &settings),
-            Verb::Schema(args) => schema::run(&args, &settings),
-            Verb::Version(args) => version::run(&args, &settings),
-        }
-    });
+    let runtime = match builder.thread_stack_size(STACK).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::failed(settings, &format!("start the runtime: {error}")),
+    };
+    let code = runtime.block_on(verb);
     // Threads that still read a terminal or wait for a hung peer must not keep the process.
     runtime.shutdown_background();
     code

@@ -209,7 +209,7 @@ mod tests {
 
     fn intent() -> Intent {
         let (place, name) = (Place::default(), "n".to_owned());
-        Intent { build: "b".into(), kind: "key-pair".into(), keep: Keep::Never, place, name, token: "t".into() }
+        Intent { build: "b".into(), kind: "key-pair".into(), keep: Keep::Never, place, name, at: 0, token: "t".into() }
     }
 
     async fn run(journal: &Journal, result: Result<(String, ()), Failed>) {

@@ -46,6 +46,9 @@ pub struct Intent {
     pub place: Place,
     /// Its name, where the kind has names; the way to find it when the reply is lost.
     pub name: String,
+    /// When, in seconds since 1970; what is young may not be visible yet.
+    #[serde(default)]
+    pub at: i64,
     /// The client token of the call, where it takes one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub token: String,
@@ -248,7 +251,7 @@ mod tests {
 
     fn intent(keep: Keep) -> Intent {
         let (place, name) = (Place::default(), "n".to_owned());
-        Intent { build: "b".into(), kind: "key-pair".into(), keep, place, name, token: String::new() }
+        Intent { build: "b".into(), kind: "key-pair".into(), keep, place, name, at: 0, token: String::new() }
     }
 
     fn ledger(entries: &[Entry]) -> Ledger {

@@ -9,6 +9,7 @@ pub mod decode;
 pub mod diagnostics;
 pub mod duration;
 pub mod dynamic;
+pub mod encoding;
 pub mod eval;
 pub mod format;
 pub mod functions;

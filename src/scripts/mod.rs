@@ -7,4 +7,4 @@ pub mod local;
 mod source;
 
 pub use lines::Lines;
-pub use source::{Source, inline_text, joined, random_number, refused, unique};
+pub use source::{Source, inline_text, random_number, refused, unique};

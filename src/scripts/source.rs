@@ -47,17 +47,6 @@ fn bad_script(file: &Path, error: &std::io::Error) -> String {
     }
 }
 
-/// Several problems as one text: the only one as it is, or a numbered list.
-pub fn joined(problems: &[String]) -> String {
-    match problems {
-        [one] => one.clone(),
-        many => {
-            let items: String = many.iter().map(|problem| format!("\n* {problem}")).collect();
-            format!("{} error(s) occurred:\n{items}", many.len())
-        }
-    }
-}
-
 /// The error of an exit that is not among the allowed codes; `None` when it is.
 pub fn refused(status: u32, allowed: &[u32]) -> Option<String> {
     let allowed = if allowed.is_empty() { &[0] } else { allowed };

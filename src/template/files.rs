@@ -1,11 +1,11 @@
 //! From bytes to bodies.
 
-use super::encoding;
 use super::inputs::{File, FileKind};
 use super::json::{FLAT, TEMPLATE};
 use super::world::keep;
 use crate::hcl::ast::{Body, Expr};
-use crate::hcl::diagnostics::{Diagnostic, Diagnostics, FileId, Sources, Span};
+use crate::hcl::diagnostics::{Diagnostics, FileId, Sources};
+use crate::hcl::encoding::{self, Tolerance};
 use crate::hcl::parse::{Strings, parse_body, parse_json, parse_json_value};
 
 /// What a file is for.
@@ -43,10 +43,10 @@ pub(super) fn read_data(file: &File, sources: &mut Sources, diagnostics: &mut Di
 
 /// The text of a file; none if it is no text, which is reported.
 fn decode(file: &File, sources: &mut Sources, diagnostics: &mut Diagnostics) -> Option<(FileId, String)> {
-    let decoded = encoding::decode(&file.text, file.kind);
-    let id = sources.add(&file.name, decoded.text.as_str());
-    let Some(fault) = decoded.fault else { return Some((id, decoded.text)) };
-    let problem = Diagnostic::error("Invalid character encoding", fault.detail).at(&Span::new(id, fault.place));
-    diagnostics.push(problem.hint(Some("save the file as UTF-8".to_owned())));
-    None
+    let tolerance = match file.kind {
+        FileKind::Hcl => Tolerance::Comments,
+        FileKind::Json => Tolerance::None,
+    };
+    let text = encoding::read(&file.name, &file.text, tolerance, sources);
+    text.map_err(|problem| diagnostics.push(*problem)).ok()
 }

@@ -16,7 +16,6 @@
 
 mod builds;
 mod data;
-mod encoding;
 mod files;
 mod glob;
 mod graph;

@@ -254,3 +254,20 @@ fn what_a_crashed_process_becomes_removes_what_the_run_made() {
     assert_eq!(resources(&sandbox, "us-east-1").len(), 0);
     assert_host_clean(&sandbox);
 }
+
+#[test]
+fn an_instance_that_ec2_does_not_show_yet_is_ended_all_the_same() {
+    if !can_boot("an_instance_that_ec2_does_not_show_yet_is_ended_all_the_same") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", TEMPLATE);
+    let blind = r#"{"rules": [{"kind": "not_found", "resource": "i", "window_seconds": 2.0}]}"#;
+    sandbox.file("faults.json", blind);
+    let mut running = sandbox.start(&["build", "--local", "--local-faults", "faults.json", "t.pkr.hcl"]);
+    running.wait_for("Instance ID:");
+    running.signal(Signal::SIGINT);
+    running.finish().expect(1).says("Terminating the source AWS instance...");
+    assert_eq!(resources(&sandbox, "us-east-1").len(), 0);
+    assert_host_clean(&sandbox);
+}

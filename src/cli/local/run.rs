@@ -73,7 +73,7 @@ async fn boot(
     let address = running.public_ip.or(running.private_ip).ok_or("the instance has no address")?;
     room.reporter.print(format!("{id} runs {} at {address}; it ends with this shell", args.ami));
     let code = ssh(args, user, &address, key).await;
-    instance::terminate(ec2, &id).await.map_err(|e| chain(&e))?;
+    instance::terminate(ec2, &id, instance::Seen::Yes).await.map_err(|e| chain(&e))?;
     code
 }
 

@@ -15,7 +15,7 @@ mod slips;
 mod template;
 
 use super::ast::{Body, Expr, ExprKind, Part};
-use super::diagnostics::{Diagnostic, Diagnostics, FileId, Sources, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, FileId, Span};
 use super::value::Value;
 pub use json::{JsonBlock, JsonBody, OPEN, Strings, parse_json, parse_json_value};
 use lower::Lower;
@@ -25,25 +25,6 @@ use repair::Repaired;
 const MAX_LENGTH: usize = 64 << 20;
 /// Syntax errors reported of one file.
 const MAX_ERRORS: usize = 20;
-
-/// The text of a file, added to the sources. A byte order mark is no part of it.
-///
-/// # Errors
-/// When it is not UTF-8; the place is in the sources then, too.
-pub fn decode(name: &str, content: &[u8], sources: &mut Sources) -> Result<(FileId, String), Diagnostics> {
-    let bytes = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let file = sources.add(name, text.as_str());
-    match std::str::from_utf8(bytes) {
-        Ok(_) => Ok((file, text)),
-        Err(error) => {
-            let at = error.valid_up_to();
-            let span = Span::new(file, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
-            let detail = "The file is not valid UTF-8 here.";
-            Err(Diagnostic::error("Invalid character encoding", detail).at(&span).into())
-        }
-    }
-}
 
 /// Parses a file.
 ///

@@ -86,6 +86,7 @@ impl Bake<'_> {
             keep,
             place: ec2.place.clone(),
             name: name.to_owned(),
+            at: jiff::Timestamp::now().as_second(),
             token: String::new(),
         }
     }

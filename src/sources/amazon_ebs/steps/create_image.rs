@@ -33,7 +33,7 @@ pub async fn create(bake: &Bake<'_>, stopped: &Stopped, tags: &BuildTags, groups
         tokio::join!(image::wait_available(&bake.ec2, &id, tell), give_up_group(bake, stopped, groups));
     let available = available?;
     bake.cx.events.say("Terminating the source AWS instance...");
-    if instance::terminate(&bake.ec2, &stopped.instance.id).await.is_ok() {
+    if instance::terminate(&bake.ec2, &stopped.instance.id, instance::Seen::Yes).await.is_ok() {
         // EC2's acceptance is its promise; nothing waits for the end.
         bake.released(stopped.claim)?;
     }
