@@ -1,18 +1,20 @@
 //! Images: create, look, wait, release with their snapshots.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::types::{Filter, ResourceType, TagSpecification};
 
-use crate::engine::wait::{Probe, until};
+use crate::engine::Cause;
+use crate::engine::wait::{Probe, WaitError, until};
 
 use super::batch::Batch;
 use super::clients::Ec2;
 use super::device::{BlockDevice, sdk_devices};
 use super::error::{Error, Kind};
 use super::repeat::{create, repeat};
-use super::tags::{RUN, Tags, specification};
+use super::tags::{EXPIRES, RUN, Tags, specification, take_off};
 use super::wait_states::{MINUTES, YOUNG, retry_in_use};
 
 /// An image as it is now, as far as a bake cares.
@@ -163,12 +165,26 @@ async fn describe(client: &aws_sdk_ec2::Client, ids: Vec<String>) -> Result<Hash
     Ok(images.map(|image| (image.id.clone(), image)).collect())
 }
 
-/// Waits until an image is available. There is no limit: an image that takes hours is not a failure (ec2-api.md 4.2), and Ctrl-C ends the wait.
+/// How long an image or a copy may take when the template says nothing. Copies of terabytes take most of a day, and are no failure (ec2-api.md 4.2).
+const IMAGE_LIMIT: Duration = Duration::from_secs(24 * 3600);
+
+/// An image that was not available in time. It is still being made: giving it up would lose it.
+#[derive(Debug, thiserror::Error)]
+#[error("image {id} in {region} is still {state} after {} s", limit.as_secs())]
+pub struct StillPending {
+    id: String,
+    region: String,
+    state: String,
+    limit: Duration,
+}
+
+/// Waits until an image is available, at most `limit` (a day when `None`; then the error is [`StillPending`]). `tell` hears the state and how far it is.
 pub async fn wait_available(
     ec2: &Ec2,
     id: &str,
+    limit: Option<Duration>,
     mut tell: impl FnMut(&str, Option<u8>),
-) -> Result<Image, crate::engine::Cause> {
+) -> Result<Image, Cause> {
     let started = tokio::time::Instant::now();
     let probe = async || {
         let found = repeat(async || ec2.images.look("DescribeImages", id).await).await?;
@@ -178,7 +194,26 @@ pub async fn wait_available(
             Judged::NotYet(image) => Probe::NotYet(image.state.clone(), progress(ec2, &image).await),
         })
     };
-    Ok(until(MINUTES, None, probe, |state, percent| tell(state, percent)).await?)
+    let tell = |state: &str, percent: Option<u8>| {
+        let left = percent.and_then(|percent| time_left(started.elapsed(), percent));
+        tell(&left.map_or(state.to_owned(), |left| format!("{state}, about {left} left")), percent);
+    };
+    let limit = limit.unwrap_or(IMAGE_LIMIT);
+    until(MINUTES, Some(limit), probe, tell).await.map_err(|error| match error {
+        WaitError::Hopeless(error) => error.into(),
+        WaitError::TimedOut { last: state, limit } => {
+            StillPending { id: id.to_owned(), region: ec2.region.clone(), state, limit }.into()
+        }
+    })
+}
+
+/// An estimate from what was done so far; none before there is enough to go by.
+fn time_left(elapsed: Duration, percent: u8) -> Option<String> {
+    if !(5..100).contains(&percent) || elapsed < Duration::from_secs(5) {
+        return None;
+    }
+    let left = elapsed.as_secs() * u64::from(100 - percent) / u64::from(percent);
+    Some(if left < 60 { format!("{left} s") } else { format!("{} min", left.div_ceil(60)) })
 }
 
 enum Judged {
@@ -214,6 +249,13 @@ async fn progress(ec2: &Ec2, image: &Image) -> Option<u8> {
 pub async fn snapshots(ec2: &Ec2, id: &str) -> Result<Vec<String>, Error> {
     let found = repeat(async || ec2.images.look("DescribeImages", id).await).await?;
     Ok(found.map(|image| image.snapshots).unwrap_or_default())
+}
+
+/// Takes the lease off an image and its snapshots: it is a product now, which no clean-up by tags touches.
+pub async fn keep(ec2: &Ec2, id: &str) -> Result<(), Error> {
+    let mut all = snapshots(ec2, id).await?;
+    all.push(id.to_owned());
+    take_off(ec2, &all, EXPIRES).await
 }
 
 /// Deregisters an image and deletes its snapshots; what is gone is no error.
@@ -253,6 +295,14 @@ pub async fn delete_snapshot(ec2: &Ec2, id: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_left_is_estimated_from_what_is_done() {
+        let left = |seconds, percent| time_left(Duration::from_secs(seconds), percent);
+        assert_eq!(left(60, 50).as_deref(), Some("1 min"));
+        assert_eq!(left(30, 75).as_deref(), Some("10 s"));
+        assert_eq!((left(60, 2), left(2, 50), left(60, 100)), (None, None, None));
+    }
 
     #[test]
     fn a_failed_image_ends_the_wait_with_its_reason() {

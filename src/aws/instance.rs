@@ -1,6 +1,7 @@
 //! Instances: launch, look, stop, terminate.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::types::{
@@ -246,11 +247,12 @@ fn from_sdk(instance: aws_sdk_ec2::types::Instance) -> Instance {
     }
 }
 
-/// Waits until an instance is in `state`. States from which it cannot get there end the wait with EC2's reason.
+/// Waits until an instance is in `state`, at most `limit` (30 minutes when `None`). States from which it cannot get there end the wait with EC2's reason.
 pub async fn wait(
     ec2: &Ec2,
     id: &str,
     state: &'static str,
+    limit: Option<Duration>,
     mut tell: impl FnMut(&str),
 ) -> Result<Instance, crate::engine::Cause> {
     let started = tokio::time::Instant::now();
@@ -258,7 +260,8 @@ pub async fn wait(
         let found = repeat(async || ec2.instances.look("DescribeInstances", id).await).await?;
         judge(id, state, found, started.elapsed() < YOUNG)
     };
-    Ok(until(SECONDS, Some(INSTANCE_LIMIT), probe, |state, _| tell(state)).await?)
+    let limit = limit.unwrap_or(INSTANCE_LIMIT);
+    Ok(until(SECONDS, Some(limit), probe, |state, _| tell(state)).await?)
 }
 
 fn judge(id: &str, wanted: &str, found: Option<Instance>, young: bool) -> Result<Probe<Instance>, Error> {

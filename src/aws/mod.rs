@@ -12,6 +12,7 @@ pub mod image;
 pub mod image_attributes;
 pub mod image_copy;
 pub mod image_filter;
+pub mod image_rename;
 pub mod instance;
 pub mod json_call;
 pub mod key_pair;

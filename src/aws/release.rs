@@ -90,7 +90,7 @@ async fn terminate(ec2: &Ec2, id: &str, seen: Seen, confirm: Confirm) -> Result<
     if confirm == Confirm::Accepted {
         return Ok(());
     }
-    let gone = instance::wait(ec2, id, "terminated", |_| ()).await;
+    let gone = instance::wait(ec2, id, "terminated", None, |_| ()).await;
     gone.map_err(|e| Error::new("TerminateInstances", id, super::Kind::InUse, crate::engine::chain(e.as_ref())))?;
     // Volumes that outlive the instance by their mapping were made by this launch all the same.
     for (_, volume, _) in volumes.iter().filter(|(_, _, deleted)| !deleted) {

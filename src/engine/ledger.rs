@@ -66,6 +66,8 @@ pub enum Entry {
     Made { claim: ClaimId, id: String },
     /// The call certainly had no effect.
     Refused { claim: ClaimId },
+    /// The product is complete and usable, though perhaps not yet all that the template asks for is done to it.
+    Ready { claim: ClaimId },
     /// The resource is gone; the API said so.
     Released { claim: ClaimId },
     /// The product was handed over.
@@ -116,6 +118,8 @@ pub struct Claim {
     pub intent: Intent,
     /// What became of it.
     pub state: ClaimState,
+    /// Whether it is a product that is complete.
+    pub ready: bool,
 }
 
 impl Claim {
@@ -139,6 +143,20 @@ pub enum Verdict {
     Success,
     /// Products go, too.
     Failure,
+    /// It was cut short: products that are complete stay, the others go.
+    CutShort,
+    /// Nobody waits any longer for a product that is still being made elsewhere: all products stay.
+    Waiting,
+}
+
+impl Verdict {
+    fn releases(self, claim: &Claim) -> bool {
+        match (claim.intent.keep, self) {
+            (Keep::Never, _) | (Keep::OnSuccess, Self::Failure) => true,
+            (Keep::OnSuccess, Self::CutShort) => !claim.ready,
+            (Keep::OnSuccess, Self::Success | Self::Waiting) => false,
+        }
+    }
 }
 
 /// An entry that cannot follow what came before it.
@@ -170,6 +188,14 @@ impl Ledger {
                 ClaimState::Intended => Some(ClaimState::Refused),
                 _ => None,
             }),
+            Entry::Ready { claim } => {
+                self.change("ready", *claim, |state| match state {
+                    ClaimState::Held(id) => Some(ClaimState::Held(id.clone())),
+                    _ => None,
+                })?;
+                self.claims.entry(*claim).and_modify(|claim| claim.ready = true);
+                Ok(())
+            }
             // Two sweepers may run at once, so a second release is legal.
             Entry::Released { claim } => self.change("released", *claim, |state| match state {
                 ClaimState::Intended | ClaimState::Held(_) | ClaimState::Released => Some(ClaimState::Released),
@@ -191,7 +217,8 @@ impl Ledger {
         if let Some(claim) = self.claims.get(&id) {
             return Err(Illegal { entry: "intent", claim: id, state: format!("{:?}", claim.state) });
         }
-        self.claims.insert(id, Claim { id, intent: intent.clone(), state: ClaimState::Intended });
+        let (intent, state) = (intent.clone(), ClaimState::Intended);
+        self.claims.insert(id, Claim { id, intent, state, ready: false });
         Ok(())
     }
 
@@ -214,18 +241,14 @@ impl Ledger {
     /// What one build (or, with `None`, the whole run) must release, newest first.
     pub fn owed(&self, build: Option<&str>, verdict: Verdict) -> Vec<Claim> {
         let wanted = |claim: &&Claim| {
-            claim.is_open()
-                && build.is_none_or(|name| claim.intent.build == name)
-                && (claim.intent.keep == Keep::Never || verdict == Verdict::Failure)
+            claim.is_open() && build.is_none_or(|name| claim.intent.build == name) && verdict.releases(claim)
         };
         self.claims.values().rev().filter(wanted).cloned().collect()
     }
 
-    /// Products of a build that exist and were not handed over yet, oldest first.
+    /// Complete products of a build that were not handed over yet, oldest first.
     pub fn products(&self, build: &str) -> Vec<Claim> {
-        let wanted = |claim: &&Claim| {
-            claim.intent.build == build && claim.intent.keep == Keep::OnSuccess && claim.resource_id().is_some()
-        };
+        let wanted = |claim: &&Claim| claim.intent.build == build && claim.ready && claim.resource_id().is_some();
         self.claims.values().filter(wanted).cloned().collect()
     }
 
@@ -274,11 +297,16 @@ mod tests {
             Entry::Intent { claim: 2, intent: intent(Keep::OnSuccess) },
             Entry::Made { claim: 2, id: "ami-1".into() },
             Entry::Intent { claim: 3, intent: intent(Keep::Never) },
+            Entry::Intent { claim: 4, intent: intent(Keep::OnSuccess) },
+            Entry::Made { claim: 4, id: "ami-2".into() },
+            Entry::Ready { claim: 4 },
         ]);
         assert_eq!(ids(&ledger.owed(None, Verdict::Success)), [3, 1]);
-        assert_eq!(ids(&ledger.owed(Some("b"), Verdict::Failure)), [3, 2, 1]);
+        assert_eq!(ids(&ledger.owed(None, Verdict::Waiting)), [3, 1]);
+        assert_eq!(ids(&ledger.owed(None, Verdict::CutShort)), [3, 2, 1]);
+        assert_eq!(ids(&ledger.owed(Some("b"), Verdict::Failure)), [4, 3, 2, 1]);
         assert!(ledger.owed(Some("other"), Verdict::Failure).is_empty());
-        assert_eq!(ids(&ledger.products("b")), [2]);
+        assert_eq!(ids(&ledger.products("b")), [4]);
     }
 
     #[test]

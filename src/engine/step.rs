@@ -21,6 +21,12 @@ pub enum StepError {
     /// It failed and the person at the terminal chose to leave everything as it is.
     #[error(transparent)]
     Aborted(Cause),
+    /// It failed, and the products that are complete are to be kept all the same.
+    #[error(transparent)]
+    ProductsKept(Cause),
+    /// A product is still being made elsewhere and nobody waits for it any longer; it is left alone.
+    #[error(transparent)]
+    StillPending(Cause),
     /// The run was asked to stop.
     #[error("interrupted")]
     Cancelled,

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::artifact::{Artifact, Destroy};
-use crate::engine::chain;
-use crate::engine::ledger::Verdict;
+use crate::engine::ledger::{Claim, Verdict};
 use crate::engine::mode::OnError;
 use crate::engine::step::{Cx, StepError};
+use crate::engine::{Cause, chain};
 use crate::event::{EventKind, Leftover};
 use crate::hcl::diagnostics::Sources;
 
@@ -91,7 +91,7 @@ async fn succeeded(
             finished.error = numbered(&outcome.errors);
         }
     }
-    if let Err(error) = cleanup::hand_over(cx) {
+    if let Err(error) = cleanup::hand_over(cx, &shared.world, build.source.as_ref()).await {
         finished.error.get_or_insert(chain(error.as_ref()));
     }
     finished
@@ -150,8 +150,29 @@ async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepErro
         // Nobody who has pressed Ctrl-C wants to be asked.
         cx.events.error(format!("Step \"{step}\" failed"));
     }
-    let leftovers = cleanup::settle(cx, &shared.world, build.source.as_ref(), Verdict::Failure).await;
+    let verdict = match error {
+        StepError::Cancelled | StepError::ProductsKept(_) => Verdict::CutShort,
+        StepError::StillPending(_) => Verdict::Waiting,
+        StepError::Failed(_) | StepError::Aborted(_) => Verdict::Failure,
+    };
+    let mut leftovers = cleanup::settle(cx, &shared.world, build.source.as_ref(), verdict).await;
+    match verdict {
+        Verdict::CutShort => tell_kept(cx, cleanup::hand_over(cx, &shared.world, build.source.as_ref()).await),
+        Verdict::Waiting => leftovers.extend(cleanup::pending(cx)),
+        Verdict::Success | Verdict::Failure => {}
+    }
     Finished { error: Some(text), leftovers, ..Finished::default() }
+}
+
+/// Says which products outlive a build that was cut short: people waited for them, and they are complete.
+fn tell_kept(cx: &Cx, kept: Result<Vec<Claim>, Cause>) {
+    match kept {
+        Ok(kept) => kept.iter().for_each(|claim| {
+            let (what, region) = (cleanup::describe(claim), &claim.intent.place.region);
+            cx.events.say(format!("The {what} in {region} was available before the build was cut short: it is kept."));
+        }),
+        Err(error) => cx.events.error(chain(error.as_ref())),
+    }
 }
 
 /// Says which step the build ended with, and which ones are not undone. After `-on-error=run-cleanup-provisioner` has done its part, provisioning counts

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::access::Access;
 use crate::aws::release::{self, Confirm};
 use crate::engine::cancel::Urgency;
 use crate::engine::journal::Journal;
-use crate::engine::ledger::{Claim, Entry, Verdict};
+use crate::engine::ledger::{Claim, Entry, Keep, Verdict};
 use crate::engine::step::Cx;
 use crate::engine::{Cause, chain};
 use crate::event::{EventKind, Events, Leftover};
@@ -145,10 +145,21 @@ impl Worlds {
     }
 }
 
-/// Records that a build's products were handed over.
-pub fn hand_over(cx: &Cx) -> Result<(), Cause> {
-    for claim in cx.journal.ledger().products(&cx.build) {
-        cx.journal.append(&Entry::Kept { claim: claim.id })?;
-    }
-    Ok(())
+/// Hands a build's complete products over: from here on nothing of Kiln's removes them. Returns them.
+pub async fn hand_over(cx: &Cx, world: &World, source: &dyn Source) -> Result<Vec<Claim>, Cause> {
+    let products = cx.journal.ledger().products(&cx.build);
+    try_join_all(products.iter().map(|claim| async move {
+        source.keep(cx, world, claim).await?;
+        Ok::<_, Cause>(cx.journal.append(&Entry::Kept { claim: claim.id })?)
+    }))
+    .await?;
+    Ok(products)
+}
+
+/// Products that are still being made and are left alone.
+pub fn pending(cx: &Cx) -> Vec<Leftover> {
+    let owed = cx.journal.ledger().owed(Some(&cx.build), Verdict::Failure);
+    let remedy = format!("kiln resume {} to go on, kiln cleanup {} to remove it", cx.run, cx.run);
+    let pending = |claim: &Claim| Leftover { remedy: remedy.clone(), ..leftover(&cx.run, claim, "still pending".into()) };
+    owed.iter().filter(|claim| claim.intent.keep == Keep::OnSuccess).map(pending).collect()
 }

@@ -69,7 +69,7 @@ async fn boot(
         ..Launch::default()
     };
     let id = instance::launch(ec2, &launch).await.map_err(|e| chain(&e))?;
-    let running = instance::wait(ec2, &id, "running", |_| ()).await.map_err(|e| chain(e.as_ref()))?;
+    let running = instance::wait(ec2, &id, "running", None, |_| ()).await.map_err(|e| chain(e.as_ref()))?;
     let address = running.public_ip.or(running.private_ip).ok_or("the instance has no address")?;
     room.reporter.print(format!("{id} runs {} at {address}; it ends with this shell", args.ami));
     let code = ssh(args, user, &address, key).await;

@@ -4,6 +4,7 @@
 //! security group goes while the image is made, and the instance's end is asked for and not awaited.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::artifact::Artifact;
 use crate::aws::{Aws, Ec2};
@@ -15,8 +16,9 @@ use crate::sources::{Hook, World};
 use super::AmazonEbs;
 use super::artifact::artifact;
 use super::names::Names;
+use super::options::Polling;
 use super::steps::{
-    clear_keys, connect, create_image, finish_image, key_pair, network, pre_validate, provision, replace_image,
+    clear_keys, connect, copy_image, create_image, finish_image, key_pair, network, pre_validate, provision, replace_image,
     run_instance, security_group, source_image, stop_instance,
 };
 use super::tags::BuildTags;
@@ -66,10 +68,21 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
         cx.events.say("Skipping AMI creation...");
         return Ok(None);
     }
-    cx.step("StepDeregisterAMI", async || replace_image::remove_older(bake, &older).await).await?;
-    let image = cx.step("stepCreateAMI", async || create_image::create(bake, &stopped, tags, &groups).await).await?;
-    let images = finish_image::finish(bake, &image, tags).await?;
-    Ok(Some(artifact(images, values)))
+    let first_name = |region: &str| replace_image::first_name(bake, &older, region);
+    let (name, region) = (first_name(&bake.ec2.region), bake.ec2.region.clone());
+    let image =
+        cx.step("stepCreateAMI", async || create_image::create(bake, &stopped, name.clone(), tags, &groups).await).await?;
+    let copies =
+        cx.step("StepAMIRegionCopy", async || copy_image::copy_all(bake, &image, &first_name, tags).await).await?;
+    let images: Vec<_> = std::iter::once((region, image)).chain(copies.complete).collect();
+    let images = cx
+        .step("StepDeregisterAMI", async || replace_image::replace(bake, &older, images.clone(), tags).await)
+        .await?;
+    finish_image::finish(bake, &images, tags).await?;
+    match copies.failure {
+        Some(failure) => Err(StepError::ProductsKept(failure)),
+        None => Ok(Some(artifact(images.into_iter().map(|(region, image)| (region, image.id)).collect(), values))),
+    }
 }
 
 impl Bake<'_> {
@@ -89,6 +102,16 @@ impl Bake<'_> {
             at: jiff::Timestamp::now().as_second(),
             token: String::new(),
         }
+    }
+
+    /// Records that a product is complete.
+    pub fn ready(&self, claim: ClaimId) -> Result<(), Cause> {
+        Ok(self.cx.journal.append(&Entry::Ready { claim })?)
+    }
+
+    /// How long to wait for EC2, when the template says so.
+    pub fn patience(&self) -> Option<Duration> {
+        self.source.options.aws_polling.as_ref().and_then(Polling::limit)
     }
 
     /// Records that something is gone.

@@ -14,7 +14,7 @@ mod unsupported;
 use async_trait::async_trait;
 
 use crate::artifact::Artifact;
-use crate::aws::release;
+use crate::aws::{image, release};
 use crate::engine::Cause;
 use crate::engine::ledger::Claim;
 use crate::engine::mode::{Force, OnError, Pauses};
@@ -116,7 +116,10 @@ impl Source for AmazonEbs {
             // Who removed it himself has done what was wanted.
             let _ = std::fs::remove_file(debug_file(&self.name));
         }
-        result
+        result.map_err(|error| match error {
+            StepError::Failed(cause) if cause.is::<image::StillPending>() => StepError::StillPending(cause),
+            other => other,
+        })
     }
 
     async fn release(&self, cx: &Cx, world: &World, claim: &Claim, confirm: Confirm) -> Result<(), Cause> {
@@ -126,6 +129,12 @@ impl Source for AmazonEbs {
 
     fn refusal(&self) -> Option<String> {
         self.communicator.refusal()
+    }
+
+    async fn keep(&self, _cx: &Cx, world: &World, claim: &Claim) -> Result<(), Cause> {
+        let Some(id) = claim.resource_id() else { return Ok(()) };
+        let aws = world.aws(&self.access.access()).await?;
+        Ok(image::keep(&aws.ec2_in(&claim.intent.place.region), id).await?)
     }
 
     fn warnings(&self) -> Vec<String> {

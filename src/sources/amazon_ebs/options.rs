@@ -1,6 +1,7 @@
 //! The options of `amazon-ebs` itself (packer-amazon.md sections 1.2 to 1.5).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,6 +27,8 @@ pub struct Options {
     pub ami_ou_arns: Vec<String>,
     /// Regions that the AMI is copied to, besides the one it is made in.
     pub ami_regions: Vec<String>,
+    /// What becomes of the AMI and the copies that are complete when a copy fails for good: `undo` or `keep`. The build fails either way. Default: `undo`.
+    pub on_copy_failure: Option<String>,
     /// Does not check that the regions in `ami_regions` exist. Default: `false`.
     pub skip_region_validation: bool,
     /// Minutes within which copies of snapshots shall be complete: a multiple of 15. Default: as long as it takes.
@@ -58,6 +61,8 @@ pub struct Options {
     pub deprecate_at: Option<String>,
     /// Protects the AMI from being deregistered.
     pub deregistration_protection: Option<Protection>,
+    /// How long to wait for EC2. Kiln looks more often than this says. Default: up to 30 minutes for an instance, a day for an AMI.
+    pub aws_polling: Option<Polling>,
     /// Makes no AMI: the instance is provisioned, stopped and removed. Default: `false`.
     pub skip_create_ami: bool,
     /// Does not put `run_tags` on the AMI and its snapshots. Default: `false`.
@@ -157,6 +162,25 @@ pub struct Device {
     pub volume_type: Option<String>,
     /// Size of the volume in GiB. Default: its snapshot's.
     pub volume_size: Option<i32>,
+}
+
+/// How long to wait for EC2: `max_attempts` times `delay_seconds`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Polling {
+    /// Seconds of one attempt. Default: 15, Packer's own pace.
+    pub delay_seconds: Option<u64>,
+    /// Number of attempts. Without it nothing changes.
+    pub max_attempts: Option<u64>,
+}
+
+impl Polling {
+    /// The limit that this sets, if it sets one. (Packer takes 2 s where `delay_seconds` is missing, so that its waits end after minutes.)
+    pub fn limit(&self) -> Option<Duration> {
+        let attempts = self.max_attempts.filter(|n| *n > 0)?;
+        let delay = self.delay_seconds.filter(|n| *n > 0).unwrap_or(15);
+        Some(Duration::from_secs(attempts.saturating_mul(delay)))
+    }
 }
 
 /// Protection from being deregistered.

@@ -133,6 +133,9 @@ fn metadata_problems(options: &Options) -> Vec<String> {
 
 fn image_problems(options: &Options) -> Vec<String> {
     let mut problems = name_problems(&options.ami_name);
+    if options.on_copy_failure.as_deref().is_some_and(|value| !["", "undo", "keep"].contains(&value)) {
+        problems.push("on_copy_failure only accepts 'undo' or 'keep'".to_owned());
+    }
     if options.imds_support.as_deref().is_some_and(|value| !["", "v2.0"].contains(&value)) {
         problems.push("The only valid imds_support values are \"v2.0\" or the empty string".to_owned());
     }

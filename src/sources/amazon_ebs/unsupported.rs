@@ -1,8 +1,7 @@
 //! Options of Packer's `amazon-ebs` that this version of Kiln does not have, so that their refusal can say so.
 
 /// Their names.
-pub const OPTIONS: [&str; 27] = [
-    "aws_polling",
+pub const OPTIONS: [&str; 26] = [
     "block_duration_minutes",
     "capacity_reservation_group_arn",
     "capacity_reservation_id",

@@ -42,7 +42,7 @@ async fn address(bake: &Bake<'_>, running: &Running) -> Result<String, Cause> {
     if let Some(address) = pick(interface, &running.instance) {
         return Ok(address);
     }
-    let again = instance::wait(&bake.ec2, &running.instance.id, "running", |_| ()).await?;
+    let again = instance::wait(&bake.ec2, &running.instance.id, "running", bake.patience(), |_| ()).await?;
     let missing = || {
         let wanted = if interface.is_empty() { "public or private address" } else { interface };
         Refused(format!("instance {} has no {wanted} to connect to (see ssh_interface)", again.id))

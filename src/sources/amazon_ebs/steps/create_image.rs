@@ -11,10 +11,16 @@ use super::super::tags::BuildTags;
 use super::security_group::Groups;
 use super::stop_instance::Stopped;
 
-/// Makes it and waits until it is available.
-pub async fn create(bake: &Bake<'_>, stopped: &Stopped, tags: &BuildTags, groups: &Groups) -> Result<Image, Cause> {
+/// Makes it under that name and waits until it is available.
+pub async fn create(
+    bake: &Bake<'_>,
+    stopped: &Stopped,
+    name: String,
+    tags: &BuildTags,
+    groups: &Groups,
+) -> Result<Image, Cause> {
     let options = &bake.source.options;
-    let (name, instance) = (options.ami_name.clone(), stopped.instance.id.clone());
+    let instance = stopped.instance.id.clone();
     bake.cx.events.say(format!("Creating AMI {name} from instance {instance}"));
     let new = NewImage {
         instance,
@@ -25,13 +31,14 @@ pub async fn create(bake: &Bake<'_>, stopped: &Stopped, tags: &BuildTags, groups
     };
     let intent = bake.intent(release::IMAGE, Keep::OnSuccess, &new.name);
     let call = async { image::create_image(&bake.ec2, &new).await.map(|id| (id.clone(), id)) };
-    let (_, id) = bake.cx.journal.acquire(intent, call).await?;
+    let (claim, id) = bake.cx.journal.acquire(intent, call).await?;
     bake.cx.events.say(format!("AMI: {id}"));
     bake.cx.events.say("Waiting for AMI to become ready...");
     let tell = |state: &str, percent| bake.cx.waiting("stepCreateAMI", &format!("image {state}"), percent);
     let (available, ()) =
-        tokio::join!(image::wait_available(&bake.ec2, &id, tell), give_up_group(bake, stopped, groups));
+        tokio::join!(image::wait_available(&bake.ec2, &id, bake.patience(), tell), give_up_group(bake, stopped, groups));
     let available = available?;
+    bake.ready(claim)?;
     bake.cx.events.say("Terminating the source AWS instance...");
     if instance::terminate(&bake.ec2, &stopped.instance.id, instance::Seen::Yes).await.is_ok() {
         // EC2's acceptance is its promise; nothing waits for the end.

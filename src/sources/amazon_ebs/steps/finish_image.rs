@@ -1,25 +1,19 @@
-//! What follows once the image is available: copies, then attributes and tags of every image, all regions at once.
+//! What follows once the image is available: attributes and tags of every image, all regions at once.
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 
-use crate::aws::image::{self, Image};
+use crate::aws::image::Image;
 use crate::aws::image_attributes::{self as attributes, Cooldown, Shares};
-use crate::aws::image_copy::{self, Copy};
-use crate::aws::tags::{self, EXPIRES};
-use crate::aws::{Ec2, release};
+use crate::aws::{Ec2, tags};
 use crate::engine::Cause;
-use crate::engine::ledger::Keep;
 use crate::engine::step::StepError;
 
 use super::super::bake::Bake;
 use super::super::tags::BuildTags;
 
-/// Finishes the image and its copies; returns all of them as (region, image id).
-pub async fn finish(bake: &Bake<'_>, image: &Image, tags: &BuildTags) -> Result<Vec<(String, String)>, StepError> {
+/// Finishes all images, each with its region.
+pub async fn finish(bake: &Bake<'_>, images: &[(String, Image)], tags: &BuildTags) -> Result<(), StepError> {
     let cx = bake.cx;
-    let mut images = vec![(bake.ec2.region.clone(), image.clone())];
-    let copied = cx.step("StepAMIRegionCopy", async || copies(bake, image, tags).await).await?;
-    images.extend(copied);
     cx.step("StepModifyAMIAttributes", async || {
         try_join_all(images.iter().map(|(region, image)| set_attributes(bake, region, image, tags))).await.map(drop)
     })
@@ -27,44 +21,7 @@ pub async fn finish(bake: &Bake<'_>, image: &Image, tags: &BuildTags) -> Result<
     cx.step("StepCreateTags", async || {
         try_join_all(images.iter().map(|(region, image)| set_tags(bake, region, image, tags))).await.map(drop)
     })
-    .await?;
-    Ok(images.into_iter().map(|(region, image)| (region, image.id)).collect())
-}
-
-async fn copies(bake: &Bake<'_>, image: &Image, tags: &BuildTags) -> Result<Vec<(String, Image)>, Cause> {
-    let regions = bake.source.options.copy_regions(&bake.ec2.region);
-    if regions.is_empty() {
-        return Ok(Vec::new());
-    }
-    bake.cx.events.say(format!("Copying/Encrypting AMI ({}) to other regions...", image.id));
-    for region in &regions {
-        bake.cx.events.say(format!("Copying to: {region}"));
-    }
-    bake.cx.events.say("Waiting for all copies to complete...");
-    // All are seen to their end, so that a copy that fails does not take the others with it halfway.
-    join_all(regions.iter().map(|region| copy(bake, image, tags, region))).await.into_iter().collect()
-}
-
-async fn copy(bake: &Bake<'_>, image: &Image, tags: &BuildTags, region: &str) -> Result<(String, Image), Cause> {
-    let (target, options) = (bake.aws.ec2_in(region), &bake.source.options);
-    let request = Copy {
-        token: bake.names.token(&format!("CopyImage {region}")),
-        source_region: bake.ec2.region.clone(),
-        source: image.id.clone(),
-        name: options.ami_name.clone(),
-        encrypted: None,
-        kms_key: None,
-        duration_minutes: options.snapshot_copy_duration_minutes,
-        tags: tags.image.clone(),
-        snapshot_tags: tags.snapshots.clone(),
-    };
-    let mut intent = bake.intent_in(&target, release::IMAGE, Keep::OnSuccess, &request.name);
-    intent.token = request.token.clone();
-    let call = async { image_copy::copy(&target, &request).await.map(|id| (id.clone(), id)) };
-    let (_, id) = bake.cx.journal.acquire(intent, call).await?;
-    let tell =
-        |state: &str, percent| bake.cx.waiting("StepAMIRegionCopy", &format!("{region}: image {state}"), percent);
-    Ok((region.to_owned(), image::wait_available(&target, &id, tell).await?))
+    .await
 }
 
 async fn set_attributes(bake: &Bake<'_>, region: &str, image: &Image, tags: &BuildTags) -> Result<(), Cause> {
@@ -120,7 +77,7 @@ async fn expire_and_protect(bake: &Bake<'_>, ec2: &Ec2, image: &Image) -> Result
     Ok(())
 }
 
-/// The tags were sent with the create calls; here they are made sure of where an endpoint ignored them, and the expiry goes: the image is a product now.
+/// The tags were sent with the create calls; here they are made sure of where an endpoint ignored them.
 async fn set_tags(bake: &Bake<'_>, region: &str, image: &Image, tags: &BuildTags) -> Result<(), Cause> {
     let ec2 = bake.aws.ec2_in(region);
     for (key, value) in &tags.shown {
@@ -130,8 +87,5 @@ async fn set_tags(bake: &Bake<'_>, region: &str, image: &Image, tags: &BuildTags
     if missing(&tags.image) {
         tags::put(&ec2, std::slice::from_ref(&image.id), &tags.image).await?;
     }
-    tags::put(&ec2, &image.snapshots, &tags.snapshots).await?;
-    let mut products = image.snapshots.clone();
-    products.push(image.id.clone());
-    Ok(tags::take_off(&ec2, &products, EXPIRES).await?)
+    Ok(tags::put(&ec2, &image.snapshots, &tags.snapshots).await?)
 }

@@ -2,6 +2,7 @@
 
 pub mod clear_keys;
 pub mod connect;
+pub mod copy_image;
 pub mod create_image;
 pub mod finish_image;
 pub mod key_pair;

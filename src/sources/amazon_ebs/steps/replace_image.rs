@@ -1,25 +1,109 @@
-//! `force_deregister`: older images of the same name make room. EC2 lets two images of one name not exist side by side, so they go last of all before
-//! the new one is asked for, when everything that provisioning could break has succeeded.
+//! `force_deregister`: a new image takes the place of older ones of its name.
+//!
+//! EC2 lets no two images of one name exist side by side. So where the name is taken the new one is made under another name, and only when it is
+//! available does the older one go and the new one get the name: a bake that fails has lost nothing.
 
-use crate::aws::image;
+use futures_util::future::try_join_all;
+
+use crate::aws::image::{self, Image};
+use crate::aws::image_rename::{self, Renamed};
+use crate::aws::{Ec2, release};
 use crate::engine::Cause;
+use crate::engine::ledger::{Claim, Keep};
 
 use super::super::bake::Bake;
+use super::super::tags::BuildTags;
 use super::pre_validate::Older;
 
-/// Deregisters them, and deletes their snapshots when the template says so.
-pub async fn remove_older(bake: &Bake<'_>, older: &Older) -> Result<(), Cause> {
-    for (region, old) in older {
-        let ec2 = bake.aws.ec2_in(region);
-        image::deregister(&ec2, &old.id).await?;
-        bake.cx.events.say(format!("Deregistered AMI {}, id: {}", old.name, old.id));
-        if !bake.source.options.force_delete_snapshot {
-            continue;
-        }
-        for snapshot in &old.snapshots {
-            image::delete_snapshot(&ec2, snapshot).await?;
-            bake.cx.events.say(format!("Deleted snapshot: {snapshot}"));
-        }
+/// EC2 takes at most 128 characters in an image's name.
+const LONGEST_NAME: usize = 128;
+
+/// The name that a new image in `region` gets at first.
+pub fn first_name(bake: &Bake<'_>, older: &Older, region: &str) -> String {
+    let name = &bake.source.options.ami_name;
+    if !older.iter().any(|(place, _)| place == region) {
+        return name.clone();
+    }
+    let suffix = format!("-{}", bake.cx.run);
+    let kept: String = name.chars().take(LONGEST_NAME - suffix.len()).collect();
+    kept + &suffix
+}
+
+/// Removes the older images, and gives the new ones their name.
+pub async fn replace(
+    bake: &Bake<'_>,
+    older: &Older,
+    images: Vec<(String, Image)>,
+    tags: &BuildTags,
+) -> Result<Vec<(String, Image)>, Cause> {
+    try_join_all(images.into_iter().map(|(region, image)| async {
+        let image = replace_in(bake, older, &region, image, tags).await?;
+        Ok((region, image))
+    }))
+    .await
+}
+
+async fn replace_in(
+    bake: &Bake<'_>,
+    older: &Older,
+    region: &str,
+    new: Image,
+    tags: &BuildTags,
+) -> Result<Image, Cause> {
+    let ec2 = bake.aws.ec2_in(region);
+    let here: Vec<&Image> = older.iter().filter(|(place, _)| place == region).map(|(_, image)| image).collect();
+    if here.is_empty() {
+        return Ok(new);
+    }
+    for old in here {
+        remove(bake, &ec2, old).await?;
+    }
+    rename(bake, &ec2, &new, tags).await
+}
+
+async fn remove(bake: &Bake<'_>, ec2: &Ec2, old: &Image) -> Result<(), Cause> {
+    image::deregister(ec2, &old.id).await?;
+    bake.cx.events.say(format!("Deregistered AMI {}, id: {}", old.name, old.id));
+    if !bake.source.options.force_delete_snapshot {
+        return Ok(());
+    }
+    for snapshot in &old.snapshots {
+        image::delete_snapshot(ec2, snapshot).await?;
+        bake.cx.events.say(format!("Deleted snapshot: {snapshot}"));
     }
     Ok(())
+}
+
+async fn rename(bake: &Bake<'_>, ec2: &Ec2, new: &Image, tags: &BuildTags) -> Result<Image, Cause> {
+    let name = &bake.source.options.ami_name;
+    let renamed = Renamed {
+        image: new.id.clone(),
+        name: name.clone(),
+        token: bake.names.token(&format!("rename {}", ec2.region)),
+        tags: tags.image.clone(),
+        snapshot_tags: tags.snapshots.clone(),
+    };
+    let intent = bake.intent_in(ec2, release::IMAGE, Keep::OnSuccess, name);
+    let call = async { image_rename::rename(ec2, &renamed).await.map(|id| (id.clone(), id)) };
+    let (claim, id) = bake.cx.journal.acquire(intent, call).await?;
+    let tell = |state: &str, percent| bake.cx.waiting("StepDeregisterAMI", &format!("image {state}"), percent);
+    let image = image::wait_available(ec2, &id, bake.patience(), tell).await?;
+    bake.ready(claim)?;
+    bake.cx.events.say(format!("AMI {name} is now {id} in {}", ec2.region));
+    give_up(bake, ec2, new, &image).await?;
+    Ok(image)
+}
+
+/// The first registration goes; its snapshots stay when the new one stands on them.
+async fn give_up(bake: &Bake<'_>, ec2: &Ec2, first: &Image, renamed: &Image) -> Result<(), Cause> {
+    image::deregister(ec2, &first.id).await?;
+    for snapshot in first.snapshots.iter().filter(|id| !renamed.snapshots.contains(id)) {
+        image::delete_snapshot(ec2, snapshot).await?;
+    }
+    let ledger = bake.cx.journal.ledger();
+    let is_first = |claim: &Claim| claim.resource_id() == Some(&first.id);
+    match ledger.products(&bake.cx.build).into_iter().find(is_first) {
+        Some(claim) => bake.released(claim.id),
+        None => Ok(()),
+    }
 }

@@ -49,7 +49,7 @@ pub async fn launch(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Running, Cau
     events.say(format!("Instance ID: {id}"));
     events.say(format!("Waiting for instance ({id}) to become ready..."));
     let tell = |state: &str| bake.cx.waiting("StepRunSourceInstance", &format!("instance {state}"), None);
-    Ok(Running { instance: instance::wait(&bake.ec2, &id, "running", tell).await?, claim })
+    Ok(Running { instance: instance::wait(&bake.ec2, &id, "running", bake.patience(), tell).await?, claim })
 }
 
 fn spec(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Launch, Cause> {

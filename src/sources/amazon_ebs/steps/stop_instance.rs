@@ -27,7 +27,7 @@ pub async fn stop(bake: &Bake<'_>, running: &Running) -> Result<Stopped, Cause> 
     }
     events.say("Waiting for the instance to stop...");
     let tell = |state: &str| bake.cx.waiting("StepStopEBSBackedInstance", &format!("instance {state}"), None);
-    let instance = instance::wait(&bake.ec2, id, "stopped", tell).await?;
+    let instance = instance::wait(&bake.ec2, id, "stopped", bake.patience(), tell).await?;
     if options.sriov_support {
         events.say("Enabling Enhanced Networking (SR-IOV)...");
         instance::set_sriov(&bake.ec2, id).await?;
