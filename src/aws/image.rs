@@ -40,6 +40,8 @@ pub struct Image {
     pub virtualization: String,
     /// Its snapshots.
     pub snapshots: Vec<String>,
+    /// Whether Windows runs in it.
+    pub windows: bool,
     /// Its tags.
     pub tags: Tags,
 }
@@ -61,6 +63,7 @@ impl Image {
             root_device_type: image.root_device_type().map(|kind| kind.to_string()).unwrap_or_default(),
             virtualization: image.virtualization_type().map(|kind| kind.to_string()).unwrap_or_default(),
             snapshots,
+            windows: image.platform().is_some_and(|platform| platform.as_str().eq_ignore_ascii_case("windows")),
             tags: super::tags::from_sdk(image.tags()),
         }
     }

@@ -23,6 +23,7 @@ pub mod release;
 pub mod repeat;
 pub mod secret;
 pub mod security_group;
+pub mod tagged;
 pub mod tags;
 pub mod wait_states;
 

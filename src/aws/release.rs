@@ -9,7 +9,7 @@ use super::clients::Ec2;
 use super::error::Error;
 use super::instance::Seen;
 use super::wait_states::{SECONDS, YOUNG};
-use super::{image, instance, key_pair, security_group};
+use super::{image, instance, key_pair, security_group, tags};
 
 /// Kind of an imported key pair, as claims name it.
 pub const KEY_PAIR: &str = "key-pair";
@@ -19,6 +19,11 @@ pub const SECURITY_GROUP: &str = "security-group";
 pub const INSTANCE: &str = "instance";
 /// Kind of an image with its snapshots.
 pub const IMAGE: &str = "image";
+
+/// Kind of a volume that outlived its instance.
+pub const VOLUME: &str = "volume";
+/// Kind of a snapshot that no image stands on.
+pub const SNAPSHOT: &str = "snapshot";
 
 /// How long after a call was given up its effect is waited for. EC2 answers a creating call within 5 s (ec2-api.md 4.2).
 const LATE_EFFECT: Duration = Duration::from_secs(5);
@@ -40,8 +45,24 @@ pub async fn release(ec2: &Ec2, claim: &Claim, run: &str, confirm: Confirm) -> R
         SECURITY_GROUP => security_group::release(ec2, &id).await,
         INSTANCE => terminate(ec2, &id, seen(claim), confirm).await,
         IMAGE => image::release(ec2, &id).await,
+        VOLUME => instance::delete_volume(ec2, &id).await,
+        SNAPSHOT => image::delete_snapshot(ec2, &id).await,
         other => Err(Error::new("release", other, super::Kind::Invalid, "this version of Kiln does not know the kind")),
     }
+}
+
+/// Renews the lease on what a claim stands for: an image with its snapshots, an instance with its volumes.
+pub async fn renew(ec2: &Ec2, claim: &Claim, id: &str, lease: Duration) -> Result<(), Error> {
+    let mut all = vec![id.to_owned()];
+    match claim.intent.kind.as_str() {
+        IMAGE => all.extend(image::snapshots(ec2, id).await?),
+        INSTANCE => {
+            let found = ec2.instances.look("DescribeInstances", id).await?;
+            all.extend(found.into_iter().flat_map(|instance| instance.volumes).map(|(_, volume, _)| volume));
+        }
+        _ => {}
+    }
+    tags::renew(ec2, &all, lease).await
 }
 
 /// The id of what a claim stands for. Without one from the reply it is looked for again and again for a while: the call may have been given up while it
@@ -94,7 +115,7 @@ async fn terminate(ec2: &Ec2, id: &str, seen: Seen, confirm: Confirm) -> Result<
     gone.map_err(|e| Error::new("TerminateInstances", id, super::Kind::InUse, crate::engine::chain(e.as_ref())))?;
     // Volumes that outlive the instance by their mapping were made by this launch all the same.
     for (_, volume, _) in volumes.iter().filter(|(_, _, deleted)| !deleted) {
-        super::instance::delete_volume(ec2, volume).await?;
+        instance::delete_volume(ec2, volume).await?;
     }
     Ok(())
 }

@@ -13,23 +13,28 @@ use super::repeat::repeat;
 pub const RUN: &str = "kiln:run";
 /// The build that made it.
 pub const BUILD: &str = "kiln:build";
-/// When it should be gone (RFC 3339). Taken off a product when its build succeeds.
+/// The run's lease on it (RFC 3339): until then it is in use. Renewed while the run lives, taken off a product when its build succeeds.
 pub const EXPIRES: &str = "kiln:expires";
-
-/// Longest life of what a run makes, when nobody says otherwise.
-pub const LIFE: Duration = Duration::from_secs(6 * 3600);
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
 
 /// The tags that every resource of a build carries from its create call on.
-pub fn ownership(run: &str, build: &str) -> Tags {
-    let expires = jiff::Timestamp::try_from(SystemTime::now() + LIFE)
-        .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-        .unwrap_or_default();
-    [(RUN, run.to_owned()), (BUILD, tag_value(build)), (EXPIRES, expires)]
+pub fn ownership(run: &str, build: &str, lease: Duration) -> Tags {
+    [(RUN, run.to_owned()), (BUILD, tag_value(build)), (EXPIRES, expiry(lease))]
         .map(|(key, value)| (key.to_owned(), value))
         .into()
+}
+
+/// The end of a lease that begins now.
+fn expiry(lease: Duration) -> String {
+    let end = jiff::Timestamp::try_from(SystemTime::now() + lease);
+    end.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
+}
+
+/// Renews the lease on resources.
+pub async fn renew(ec2: &Ec2, ids: &[String], lease: Duration) -> Result<(), Error> {
+    put(ec2, ids, &[(EXPIRES.to_owned(), expiry(lease))].into()).await
 }
 
 /// EC2 takes at most 256 characters in a tag's value.
@@ -91,7 +96,7 @@ mod tests {
 
     #[test]
     fn ownership_names_run_build_and_end() {
-        let tags = ownership("r1", "b");
+        let tags = ownership("r1", "b", Duration::from_secs(60));
         assert_eq!((tags[RUN].as_str(), tags[BUILD].as_str()), ("r1", "b"));
         assert!(tags[EXPIRES].parse::<jiff::Timestamp>().unwrap() > jiff::Timestamp::now());
         assert_eq!(tag_value(&"ä".repeat(300)).chars().count(), 256);

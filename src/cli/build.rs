@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::cancel::Cancelled;
 use crate::engine::journal::{self, Journal};
@@ -10,6 +11,7 @@ use crate::engine::ledger::Entry;
 use crate::engine::mode::{Force, Mode as EngineMode, OnError, Pauses};
 use crate::event::{Events, Summary};
 use crate::hcl::diagnostics::{Diagnostics, Sources};
+use crate::hcl::duration::{GoDuration, ParseDurationError};
 use crate::report::{self, Colour, Mode as ReportMode, Reporter, Timestamps};
 use crate::run::data::Reading;
 use crate::run::prepare::{PreparedBuild, prepare_to_run};
@@ -68,6 +70,9 @@ pub struct Args {
     /// Says that provisioners enforced by HCP Packer are skipped; Kiln knows no such provisioners.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set)]
     skip_enforcement: bool,
+    /// How long, after this run's last sign of life, `kiln cleanup` on other machines leaves alone what it made.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = lease)]
+    lease: Duration,
     #[command(flatten)]
     inputs: InputArgs,
     #[command(flatten)]
@@ -82,6 +87,15 @@ pub struct Args {
     /// Has no effect in this form, as in Packer: write -machine-readable, with one dash.
     #[arg(long = "machine-readable", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = clap::ArgAction::Set, help_heading = "Accepted as in Packer, without meaning here")]
     _machine_readable: bool,
+}
+
+/// At least a second: it is renewed three times in its length.
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease: GoDuration = text.parse().map_err(|e: ParseDurationError| e.to_string())?;
+    match lease.as_nanos() >= 1_000_000_000 {
+        true => Ok(lease.into()),
+        false => Err("a lease lasts at least 1s".to_owned()),
+    }
 }
 
 fn on_error(text: &str) -> Result<OnError, String> {
@@ -224,7 +238,7 @@ impl Session {
             events: Events::new(self.reporter.sink()),
             journal,
             cancel: self.cancel.clone(),
-            mode: EngineMode { on_error: args.on_error, pauses, force },
+            mode: EngineMode { on_error: args.on_error, pauses, force, lease: args.lease },
             prompt: Arc::new(TerminalPrompt::new(self.reporter.clone())),
             world,
             secrets: settings.secrets.clone(),

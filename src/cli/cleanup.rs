@@ -1,5 +1,7 @@
 //! `kiln cleanup`: releases what killed or aborted runs left.
 
+mod by_tags;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use crate::engine::chain;
 use crate::engine::journal::{Journal, Opened};
 use crate::engine::ledger::{Entry, Outcome, Verdict};
 use crate::event::{Events, Leftover};
+use crate::hcl::duration::GoDuration;
 use crate::report::{self, Reporter};
 use crate::run::cleanup::{Worlds, sweep};
 use crate::sources::World;
@@ -24,6 +27,13 @@ pub struct Args {
     /// Shows what would be removed and removes nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Looks in this region for what runs of any machine left, by its tags, instead of in this machine's journals. May be repeated. What a run that
+    /// lives still uses is left alone, and so is what carries no tag of Kiln's.
+    #[arg(long, value_name = "REGION")]
+    region: Vec<String>,
+    /// With --region: only runs that began longer ago than this, `24h` for one.
+    #[arg(long, value_name = "DURATION", requires = "region")]
+    older_than: Option<GoDuration>,
 }
 
 impl Args {
@@ -45,7 +55,10 @@ pub async fn run(args: Args, settings: &Settings) -> ExitCode {
         Ok(reporter) => Arc::new(reporter),
         Err(error) => return exit::failed(settings, &format!("start the reporter: {error}")),
     };
-    let result = clean(&args, settings, &reporter).await;
+    let result = match args.region.is_empty() {
+        true => clean(&args, settings, &reporter).await,
+        false => by_tags::clean(&args, settings, &reporter).await,
+    };
     let code = match result {
         Ok(left) if left.is_empty() => ExitCode::SUCCESS,
         Ok(left) => {
@@ -193,6 +206,13 @@ fn look(path: &Path, run: String, found: &mut Found, reporter: &Reporter) {
         return;
     }
     found.unfinished.push(Unfinished { run, journal });
+}
+
+/// Runs of this machine that are still going on.
+fn alive(directory: &Path) -> Vec<String> {
+    let opened = journals(directory).into_iter().filter_map(|path| Some((Journal::open(&path).ok()?, path)));
+    let alive = opened.filter(|(opened, _)| is_alive(&opened.entries));
+    alive.filter_map(|(_, path)| Some(path.file_stem()?.to_string_lossy().into_owned())).collect()
 }
 
 fn journals(directory: &Path) -> Vec<PathBuf> {

@@ -1,5 +1,7 @@
 //! How the user wants a run to behave when steps end and when they fail.
 
+use std::time::Duration;
+
 /// What to do when a step fails (`-on-error`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
@@ -34,8 +36,11 @@ pub enum Force {
     Yes,
 }
 
+/// How long, after a run's last sign of life, clean-ups of other machines leave alone what it made. Long enough for a laptop that sleeps over lunch.
+pub const LEASE: Duration = Duration::from_secs(3600);
+
 /// The modes of a run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Mode {
     /// On failure.
     pub on_error: OnError,
@@ -43,4 +48,13 @@ pub struct Mode {
     pub pauses: Pauses,
     /// Replacing older products.
     pub force: Force,
+    /// How long what the run makes is known to be in use after each sign of life.
+    pub lease: Duration,
+}
+
+impl Default for Mode {
+    fn default() -> Self {
+        let (on_error, pauses, force) = (OnError::default(), Pauses::default(), Force::default());
+        Self { on_error, pauses, force, lease: LEASE }
+    }
 }

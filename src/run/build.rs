@@ -12,7 +12,7 @@ use crate::hcl::diagnostics::Sources;
 
 use super::prepare::PreparedBuild;
 use super::provisioning::Provisioning;
-use super::{Shared, cleanup, post_processing};
+use super::{Shared, cleanup, lease, post_processing};
 
 /// What a build came to.
 #[derive(Default)]
@@ -36,18 +36,20 @@ pub async fn run(build: &PreparedBuild, shared: &Shared, sources: &Sources) -> F
     let parts = (events, shared.journal.clone(), shared.cancel.clone());
     let cx = Cx::new(shared.run.clone(), &build.plan.name, parts, shared.mode, shared.prompt.clone());
     let provisioning = Provisioning::new(&cx, build, sources, &shared.secrets);
-    let result = build.source.build(&cx, &shared.world, &provisioning).await;
-    let mut finished = match result {
-        Ok(artifact) => succeeded(build, shared, &cx, sources, artifact).await,
-        Err(error) => {
-            let place = match (&error, provisioning.culprit()) {
-                (StepError::Cancelled, _) => None,
-                (_, Some(provisioner)) => Some(provisioner),
-                (_, None) => Some(place(build, sources)),
-            };
-            failed(build, shared, &cx, error, place).await
+    let story = async {
+        match build.source.build(&cx, &shared.world, &provisioning).await {
+            Ok(artifact) => succeeded(build, shared, &cx, sources, artifact).await,
+            Err(error) => {
+                let place = match (&error, provisioning.culprit()) {
+                    (StepError::Cancelled, _) => None,
+                    (_, Some(provisioner)) => Some(provisioner),
+                    (_, None) => Some(place(build, sources)),
+                };
+                failed(build, shared, &cx, error, place).await
+            }
         }
     };
+    let mut finished = lease::held(&cx, &shared.world, build.source.as_ref(), story).await;
     finished.name = build.plan.name.clone();
     let error = finished.error.clone();
     cx.events.send(EventKind::BuildFinished { elapsed: start.elapsed(), error });

@@ -60,7 +60,8 @@ fn settled(journal: &Journal, run: &str, claim: &Claim, result: Result<(), Cause
     Some(leftover(run, claim, chain(error.as_ref())))
 }
 
-fn leftover(run: &str, claim: &Claim, reason: String) -> Leftover {
+/// A claim that could not be released.
+pub fn leftover(run: &str, claim: &Claim, reason: String) -> Leftover {
     Leftover {
         kind: claim.intent.kind.clone(),
         id: claim.resource_id().unwrap_or(&claim.intent.name).to_owned(),
@@ -160,6 +161,7 @@ pub async fn hand_over(cx: &Cx, world: &World, source: &dyn Source) -> Result<Ve
 pub fn pending(cx: &Cx) -> Vec<Leftover> {
     let owed = cx.journal.ledger().owed(Some(&cx.build), Verdict::Failure);
     let remedy = format!("kiln resume {} to go on, kiln cleanup {} to remove it", cx.run, cx.run);
-    let pending = |claim: &Claim| Leftover { remedy: remedy.clone(), ..leftover(&cx.run, claim, "still pending".into()) };
+    let pending =
+        |claim: &Claim| Leftover { remedy: remedy.clone(), ..leftover(&cx.run, claim, "still pending".into()) };
     owed.iter().filter(|claim| claim.intent.keep == Keep::OnSuccess).map(pending).collect()
 }

@@ -5,10 +5,12 @@ pub mod cleanup;
 pub mod data;
 pub mod engine_facts;
 pub mod kinds;
+pub mod lease;
 pub mod parallel;
 pub mod post_processing;
 pub mod prepare;
 pub mod provisioning;
+pub mod sweep;
 
 use std::sync::Arc;
 

@@ -46,6 +46,11 @@ pub trait Source: Send {
     /// Releases one thing that a build of this source made.
     async fn release(&self, cx: &Cx, world: &World, claim: &Claim, confirm: Confirm) -> Result<(), Cause>;
 
+    /// Renews the lease on something that a build of this source made, so that clean-ups of other machines leave it alone.
+    async fn renew(&self, _cx: &Cx, _world: &World, _claim: &Claim) -> Result<(), Cause> {
+        Ok(())
+    }
+
     /// Makes a product permanent: what marks it as something that a clean-up may remove is taken off.
     async fn keep(&self, _cx: &Cx, _world: &World, _claim: &Claim) -> Result<(), Cause> {
         Ok(())

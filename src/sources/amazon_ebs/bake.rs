@@ -17,6 +17,7 @@ use super::AmazonEbs;
 use super::artifact::artifact;
 use super::names::Names;
 use super::options::Polling;
+use super::steps::deadline::Deadline;
 use super::steps::{
     clear_keys, connect, copy_image, create_image, finish_image, key_pair, network, pre_validate, provision, replace_image,
     run_instance, security_group, source_image, stop_instance,
@@ -54,11 +55,13 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
         cx.step("StepSecurityGroup", async || security_group::choose(bake, tags, &network).await),
     );
     let (key, groups) = (key?, groups?);
-    let launched = run_instance::Wanted { image: &image, network: &network, key: &key, groups: &groups, tags };
+    let deadline = Deadline::new(source);
+    let launched =
+        run_instance::Wanted { image: &image, network: &network, key: &key, groups: &groups, tags, deadline };
     let running = cx.step("StepRunSourceInstance", async || run_instance::launch(bake, &launched).await).await?;
     let session = cx.step("StepConnect", async || connect::connect(bake, &running, &key).await).await?;
     let values = provision::values(bake, &image, &running, &session, &key);
-    cx.step("StepProvision", async || provision::run(bake, hook, &session, &values, &key).await).await?;
+    cx.step("StepProvision", async || provision::run(bake, hook, &session, &values, &key, deadline).await).await?;
     if source.communicator.ssh_clear_authorized_keys {
         cx.step("StepCleanupTempKeys", async || clear_keys::clear(bake, &session, &key).await).await?;
     }
@@ -70,14 +73,14 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
     }
     let first_name = |region: &str| replace_image::first_name(bake, &older, region);
     let (name, region) = (first_name(&bake.ec2.region), bake.ec2.region.clone());
-    let image =
-        cx.step("stepCreateAMI", async || create_image::create(bake, &stopped, name.clone(), tags, &groups).await).await?;
+    let image = cx
+        .step("stepCreateAMI", async || create_image::create(bake, &stopped, name.clone(), tags, &groups).await)
+        .await?;
     let copies =
         cx.step("StepAMIRegionCopy", async || copy_image::copy_all(bake, &image, &first_name, tags).await).await?;
     let images: Vec<_> = std::iter::once((region, image)).chain(copies.complete).collect();
-    let images = cx
-        .step("StepDeregisterAMI", async || replace_image::replace(bake, &older, images.clone(), tags).await)
-        .await?;
+    let images =
+        cx.step("StepDeregisterAMI", async || replace_image::replace(bake, &older, images.clone(), tags).await).await?;
     finish_image::finish(bake, &images, tags).await?;
     match copies.failure {
         Some(failure) => Err(StepError::ProductsKept(failure)),

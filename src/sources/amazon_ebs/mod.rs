@@ -131,6 +131,12 @@ impl Source for AmazonEbs {
         self.communicator.refusal()
     }
 
+    async fn renew(&self, cx: &Cx, world: &World, claim: &Claim) -> Result<(), Cause> {
+        let Some(id) = claim.resource_id() else { return Ok(()) };
+        let aws = world.aws(&self.access.access()).await?;
+        Ok(release::renew(&aws.ec2_in(&claim.intent.place.region), claim, id, cx.mode.lease).await?)
+    }
+
     async fn keep(&self, _cx: &Cx, world: &World, claim: &Claim) -> Result<(), Cause> {
         let Some(id) = claim.resource_id() else { return Ok(()) };
         let aws = world.aws(&self.access.access()).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::hcl::duration::GoDuration;
 use crate::sources::options::filters::{Filter, ImageFilter};
 use crate::sources::options::tags::{NamedTag, Tag};
 
@@ -118,7 +119,9 @@ pub struct Options {
     pub enable_unlimited_credits: bool,
     /// Older name of `enable_unlimited_credits`.
     pub enable_t2_unlimited: bool,
-    /// What a power-off inside the instance does: `stop` or `terminate`. Default: `stop`.
+    /// How long the instance may live: it ends itself then, even when Kiln is gone; `0s` for no limit. Default: `6h`.
+    pub max_duration: Option<GoDuration>,
+    /// What a power-off inside the instance does: `stop` or `terminate`. Default: `terminate`; with `disable_stop_instance`, where the power-off is the stop, `stop`.
     pub shutdown_behavior: Option<String>,
     /// Does not stop the instance before the AMI is made: a provisioner does. Default: `false`.
     pub disable_stop_instance: bool,

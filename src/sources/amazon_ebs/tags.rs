@@ -50,7 +50,7 @@ impl BuildTags {
         let tags = image.tags.iter().map(|(key, value)| (key.clone(), Value::string(value)));
         values.insert("SourceAMITags".into(), Value::object(tags.collect()));
         let renderer = Renderer { name: &source.name, values: &values };
-        let ours = ownership(&cx.run, &cx.build);
+        let ours = ownership(&cx.run, &cx.build, cx.mode.lease);
         let mut run = renderer.tags("run_tags", &all(&options.run_tags, &options.run_tag))?;
         let on_image = if options.skip_ami_run_tags { Tags::new() } else { run.clone() };
         run.entry("Name".into()).or_insert_with(|| "Packer Builder".into());

@@ -25,7 +25,12 @@ pub struct Copies {
 }
 
 /// Copies the image to all regions that the template names.
-pub async fn copy_all(bake: &Bake<'_>, image: &Image, names: &CopyNames<'_>, tags: &BuildTags) -> Result<Copies, Cause> {
+pub async fn copy_all(
+    bake: &Bake<'_>,
+    image: &Image,
+    names: &CopyNames<'_>,
+    tags: &BuildTags,
+) -> Result<Copies, Cause> {
     let regions = bake.source.options.copy_regions(&bake.ec2.region);
     if regions.is_empty() {
         return Ok(Copies::default());

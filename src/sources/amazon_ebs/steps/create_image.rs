@@ -35,8 +35,10 @@ pub async fn create(
     bake.cx.events.say(format!("AMI: {id}"));
     bake.cx.events.say("Waiting for AMI to become ready...");
     let tell = |state: &str, percent| bake.cx.waiting("stepCreateAMI", &format!("image {state}"), percent);
-    let (available, ()) =
-        tokio::join!(image::wait_available(&bake.ec2, &id, bake.patience(), tell), give_up_group(bake, stopped, groups));
+    let (available, ()) = tokio::join!(
+        image::wait_available(&bake.ec2, &id, bake.patience(), tell),
+        give_up_group(bake, stopped, groups)
+    );
     let available = available?;
     bake.ready(claim)?;
     bake.cx.events.say("Terminating the source AWS instance...");

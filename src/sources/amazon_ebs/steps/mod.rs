@@ -4,6 +4,7 @@ pub mod clear_keys;
 pub mod connect;
 pub mod copy_image;
 pub mod create_image;
+pub mod deadline;
 pub mod finish_image;
 pub mod key_pair;
 pub mod network;

@@ -11,6 +11,7 @@ use crate::sources::options::communicator;
 use super::super::bake::Bake;
 use super::super::tags::source_values;
 use super::connect::Session;
+use super::deadline::Deadline;
 use super::key_pair::{self, Key};
 use super::run_instance::Running;
 
@@ -36,14 +37,23 @@ pub fn values(
     values
 }
 
-/// Runs the provisioners.
+/// Runs the provisioners, with the deadline set before them and taken off after.
 pub async fn run(
     bake: &Bake<'_>,
     hook: &dyn Hook,
     session: &Session,
     values: &BTreeMap<String, Value>,
     key: &Key,
+    deadline: Option<Deadline>,
 ) -> Result<(), Cause> {
-    let (result, ()) = tokio::join!(hook.provision(session.communicator.as_ref(), values), key_pair::delete(bake, key));
+    let communicator = session.communicator.as_ref();
+    // Awaited, since a reboot by the first provisioner would end the setting halfway.
+    if let Some(deadline) = deadline {
+        deadline.set(communicator).await;
+    }
+    let (result, ()) = tokio::join!(hook.provision(communicator, values), key_pair::delete(bake, key));
+    if let (Ok(()), Some(deadline)) = (&result, deadline) {
+        deadline.take_off(bake, communicator).await;
+    }
     result
 }

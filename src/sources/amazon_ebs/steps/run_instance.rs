@@ -12,6 +12,7 @@ use crate::engine::ledger::{ClaimId, Keep};
 use super::super::bake::Bake;
 use super::super::tags::BuildTags;
 use super::super::{devices, options::Options};
+use super::deadline::Deadline;
 use super::key_pair::Key;
 use super::network::Network;
 use super::security_group::Groups;
@@ -28,6 +29,8 @@ pub struct Wanted<'a> {
     pub groups: &'a Groups,
     /// Tags.
     pub tags: &'a BuildTags,
+    /// When the instance ends itself.
+    pub deadline: Option<Deadline>,
 }
 
 /// An instance that runs.
@@ -67,15 +70,20 @@ fn spec(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Launch, Cause> {
         tenancy: placed.or(options.tenancy.clone()).filter(|text| !text.is_empty()),
         public_ip: options.associate_public_ip_address,
         profile: given(&options.iam_instance_profile),
-        user_data: user_data(options)?,
+        user_data: user_data(options)?.or_else(|| wanted.deadline?.user_data(wanted.image)),
         ebs_optimized: options.ebs_optimized.then_some(true),
         cpu_credits: credits(options),
-        shutdown: given(&options.shutdown_behavior),
+        shutdown: given(&options.shutdown_behavior).or_else(|| end_of_power(options)),
         metadata: metadata(options),
         devices: devices::launch(options),
         tags: wanted.tags.run.clone(),
         volume_tags: wanted.tags.volumes.clone(),
     })
+}
+
+/// A machine that powers itself off is gone, so that a deadline ends the bill. Where the template's own power-off is the stop, it must not be.
+fn end_of_power(options: &Options) -> Option<String> {
+    (!options.disable_stop_instance).then(|| "terminate".to_owned())
 }
 
 fn credits(options: &Options) -> Option<String> {

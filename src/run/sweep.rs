@@ -1,0 +1,113 @@
+//! Clean-up by tags: releases what dead runs left in a region, for machines that do not have their journals.
+
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join_all;
+
+use crate::aws::access::Access;
+use crate::aws::release::{self, Confirm};
+use crate::aws::tagged::{self, Tagged};
+use crate::engine::Cause;
+use crate::engine::ledger::{Claim, ClaimState, Intent, Keep, Place};
+use crate::event::{EventKind, Events, Leftover};
+use crate::sources::World;
+
+use super::cleanup::{describe, leftover};
+
+/// Whose things may go.
+pub struct Wanted {
+    /// Only runs whose id begins so; all when empty.
+    pub run: String,
+    /// Only runs that began longer ago than this.
+    pub older_than: Duration,
+    /// Runs that are known to live here, whatever their lease says.
+    pub alive: Vec<String>,
+}
+
+/// Something that a dead run left.
+pub struct Left {
+    /// The run.
+    pub run: String,
+    /// The thing, as if from the run's journal.
+    pub claim: Claim,
+}
+
+/// What may go in a region.
+pub async fn find(world: &World, region: &str, wanted: &Wanted, now: SystemTime) -> Result<Vec<Left>, Cause> {
+    let access = Access { region: Some(region.to_owned()), ..Access::default() };
+    let ec2 = world.aws(&access).await?.ec2_in(region);
+    let found = tagged::find(&ec2).await?.into_iter().filter(|tagged| may_go(tagged, wanted, now));
+    Ok(found.map(|tagged| Left { run: tagged.run.clone(), claim: claim(tagged, ec2.place.clone()) }).collect())
+}
+
+/// A lease that has ended, of a run that is old enough. What has an unreadable lease was touched by somebody: it is left alone.
+fn may_go(tagged: &Tagged, wanted: &Wanted, now: SystemTime) -> bool {
+    let ended = tagged.expires.is_some_and(|end| end < now);
+    let old = began(&tagged.run).is_none_or(|began| began + wanted.older_than <= now);
+    ended && old && tagged.run.starts_with(&wanted.run) && !wanted.alive.contains(&tagged.run)
+}
+
+/// When a run began: the first 48 bits of its id are the milliseconds since 1970.
+pub fn began(run: &str) -> Option<SystemTime> {
+    let hex: String = run.chars().filter(|c| *c != '-').take(12).collect();
+    Some(SystemTime::UNIX_EPOCH + Duration::from_millis(u64::from_str_radix(&hex, 16).ok()?))
+}
+
+fn claim(tagged: Tagged, place: Place) -> Claim {
+    let Tagged { kind, id, name, build, .. } = tagged;
+    let intent = Intent { build, kind: kind.to_owned(), keep: Keep::Never, place, name, token: String::new() };
+    Claim { id: 0, intent, state: ClaimState::Held(id), ready: false }
+}
+
+/// Releases all of it at once and returns what could not be released.
+pub async fn release(world: &World, left: &[Left], events: &Events) -> Vec<Leftover> {
+    let releases = left.iter().map(|Left { run, claim }| async move {
+        events.send(EventKind::Release(format!("Releasing {} of run {run}...", describe(claim))));
+        let error = release_one(world, claim, run).await.err()?;
+        let remedy = format!("kiln cleanup --region {} {run}", claim.intent.place.region);
+        Some(Leftover { remedy, ..leftover(run, claim, crate::engine::chain(error.as_ref())) })
+    });
+    join_all(releases).await.into_iter().flatten().collect()
+}
+
+async fn release_one(world: &World, claim: &Claim, run: &str) -> Result<(), Cause> {
+    let region = &claim.intent.place.region;
+    let access = Access { region: Some(region.clone()), ..Access::default() };
+    Ok(release::release(&world.aws(&access).await?.ec2_in(region), claim, run, Confirm::Gone).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: &str = "019a0000-0000-7000-8000-000000000000";
+
+    fn tagged(expires: Option<SystemTime>) -> Tagged {
+        let text = String::new;
+        Tagged { kind: release::INSTANCE, id: text(), name: text(), run: RUN.into(), build: text(), expires }
+    }
+
+    #[test]
+    fn only_what_is_dead_and_old_enough_may_go() {
+        let began = began(RUN).unwrap();
+        let hour = Duration::from_secs(3600);
+        let now = began + 10 * hour;
+        let (ended, lives) = (Some(began + hour), Some(began + 11 * hour));
+        let wanted = |run: &str, hours: u32, alive: &[&str]| Wanted {
+            run: run.to_owned(),
+            older_than: hour * hours,
+            alive: alive.iter().map(|run| (*run).to_owned()).collect(),
+        };
+        for (expires, wanted, expected) in [
+            (ended, wanted("", 0, &[]), true),
+            (ended, wanted("019a", 9, &[]), true),
+            (lives, wanted("", 0, &[]), false),
+            (None, wanted("", 0, &[]), false),
+            (ended, wanted("019b", 0, &[]), false),
+            (ended, wanted("", 11, &[]), false),
+            (ended, wanted("", 0, &[RUN]), false),
+        ] {
+            assert_eq!(may_go(&tagged(expires), &wanted, now), expected);
+        }
+    }
+}
