@@ -40,6 +40,8 @@ pub struct Instance {
     pub private_dns: Option<String>,
     /// First IPv6 address.
     pub ipv6: Option<String>,
+    /// The image that it was launched from.
+    pub image: String,
     /// Its VPC; empty outside one.
     pub vpc: String,
     /// Attached EBS volumes: (device name, volume id, deleted with the instance).
@@ -240,11 +242,18 @@ fn from_sdk(instance: aws_sdk_ec2::types::Instance) -> Instance {
         public_dns: given(&instance.public_dns_name),
         private_dns: given(&instance.private_dns_name),
         ipv6: given(&instance.ipv6_address),
+        image: instance.image_id.clone().unwrap_or_default(),
         vpc: instance.vpc_id.clone().unwrap_or_default(),
         volumes: volumes.collect(),
         tags: super::tags::from_sdk(instance.tags()),
         id: instance.instance_id.unwrap_or_default(),
     }
+}
+
+/// An instance as it is now; one that is gone is an error.
+pub async fn look(ec2: &Ec2, id: &str) -> Result<Instance, Error> {
+    let found = repeat(async || ec2.instances.look("DescribeInstances", id).await).await?;
+    found.ok_or_else(|| Error::new("DescribeInstances", id, Kind::NotFound, "the instance no longer exists"))
 }
 
 /// Waits until an instance is in `state`, at most `limit` (30 minutes when `None`). States from which it cannot get there end the wait with EC2's reason.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::cancel::Cancelled;
+use crate::engine::continuation::{Continuation, Keeper};
 use crate::engine::journal::{self, Journal};
 use crate::engine::ledger::Entry;
 use crate::engine::mode::{Force, Mode as EngineMode, OnError, Pauses};
@@ -228,6 +229,8 @@ impl Session {
         let journal = Journal::create(&settings.state, &run, &first)
             .map_err(|e| format!("{}: nothing was created", crate::engine::chain(&e)))?;
         super::crash::clean_up_after(&run);
+        let keeper = Keeper::create(&settings.state, &run, continuation(settings))
+            .map_err(|e| format!("{}: nothing was created", crate::engine::chain(&e)))?;
         let pauses = if args.debug { Pauses::AfterSteps } else { Pauses::None };
         let force = if args.force { Force::Yes } else { Force::No };
         if args.debug {
@@ -237,6 +240,7 @@ impl Session {
             run: run.into(),
             events: Events::new(self.reporter.sink()),
             journal,
+            keeper,
             cancel: self.cancel.clone(),
             mode: EngineMode { on_error: args.on_error, pauses, force, lease: args.lease },
             prompt: Arc::new(TerminalPrompt::new(self.reporter.clone())),
@@ -275,6 +279,15 @@ fn new_run_id() -> String {
     let bits = (bits & !(0xf << 76) | (0x7 << 76)) & !(0x3 << 62) | (0x2 << 62);
     let hex = format!("{bits:032x}");
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+fn continuation(settings: &Settings) -> Continuation {
+    Continuation {
+        words: std::env::args().skip(1).collect(),
+        directory: settings.cwd.clone(),
+        started: jiff::Timestamp::now().as_millisecond(),
+        ..Continuation::default()
+    }
 }
 
 fn first_entry(run: &str, settings: &Settings) -> Entry {

@@ -1,6 +1,6 @@
 //! What a run owes: a pure state machine over journal entries. No I/O, no clock, no AWS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,8 @@ pub struct Intent {
 pub enum Entry {
     /// The run began. First, once.
     Run { version: u32, run: String, started: i64, pid: u32, host: String, command: Vec<String>, directory: String },
+    /// Another process goes on with the run.
+    Resumed { at: i64, pid: u32, host: String },
     /// A resource is about to be created.
     Intent { claim: ClaimId, intent: Intent },
     /// The call returned this id.
@@ -131,7 +133,8 @@ impl Claim {
         }
     }
 
-    fn is_open(&self) -> bool {
+    /// Whether it exists or may exist.
+    pub fn is_open(&self) -> bool {
         matches!(self.state, ClaimState::Intended | ClaimState::Held(_))
     }
 }
@@ -173,6 +176,8 @@ pub struct Illegal {
 pub struct Ledger {
     claims: BTreeMap<ClaimId, Claim>,
     outcome: Option<Outcome>,
+    steps: BTreeSet<(String, String)>,
+    provisioned: BTreeMap<(String, usize), String>,
 }
 
 impl Ledger {
@@ -209,7 +214,19 @@ impl Ledger {
                 self.outcome = Some(*outcome);
                 Ok(())
             }
-            Entry::Run { .. } | Entry::Step { .. } | Entry::Provisioned { .. } => Ok(()),
+            Entry::Step { build, step } => {
+                self.steps.insert((build.clone(), step.clone()));
+                Ok(())
+            }
+            Entry::Provisioned { build, index, digest } => {
+                self.provisioned.insert((build.clone(), *index), digest.clone());
+                Ok(())
+            }
+            Entry::Resumed { .. } => {
+                self.outcome = None;
+                Ok(())
+            }
+            Entry::Run { .. } => Ok(()),
         }
     }
 
@@ -250,6 +267,21 @@ impl Ledger {
     pub fn products(&self, build: &str) -> Vec<Claim> {
         let wanted = |claim: &&Claim| claim.intent.build == build && claim.ready && claim.resource_id().is_some();
         self.claims.values().filter(wanted).cloned().collect()
+    }
+
+    /// All claims of a build, newest first.
+    pub fn claims(&self, build: &str) -> impl Iterator<Item = &Claim> {
+        self.claims.values().rev().filter(move |claim| claim.intent.build == build)
+    }
+
+    /// Whether a step of a build ended well.
+    pub fn has_done(&self, build: &str, step: &str) -> bool {
+        self.steps.contains(&(build.to_owned(), step.to_owned()))
+    }
+
+    /// The digest of a provisioner's inputs when it ended well; `None` when it did not (yet).
+    pub fn provisioned(&self, build: &str, index: usize) -> Option<&str> {
+        self.provisioned.get(&(build.to_owned(), index)).map(String::as_str)
     }
 
     /// One claim.

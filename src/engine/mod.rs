@@ -1,6 +1,7 @@
 //! What every step of a build stands on, with no word of AWS: the journal of what was made, its ledger, the step runner, the one waiter, cancellation.
 
 pub mod cancel;
+pub mod continuation;
 pub mod journal;
 pub mod ledger;
 pub mod mode;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::event::{EventKind, Events};
 
 use super::cancel::{Cancel, Cancelled, Urgency};
+use super::continuation::Keeper;
 use super::journal::Journal;
 use super::ledger::Entry;
 use super::mode::{Mode, OnError, Pauses};
@@ -69,6 +70,8 @@ pub struct Cx {
     pub events: Events,
     /// Where claims go.
     pub journal: Journal,
+    /// What another process needs to go on.
+    pub keeper: Keeper,
     /// How urgently to stop.
     pub cancel: Cancel,
     /// How the user wants steps to behave.
@@ -84,12 +87,12 @@ impl Cx {
     pub fn new(
         run: Arc<str>,
         build: &str,
-        (events, journal, cancel): (Events, Journal, Cancel),
+        (events, journal, keeper, cancel): (Events, Journal, Keeper, Cancel),
         mode: Mode,
         prompt: Arc<dyn Prompt>,
     ) -> Self {
         let (timings, failed_step) = (Mutex::default(), Mutex::default());
-        Self { run, build: build.into(), events, journal, cancel, mode, prompt, timings, failed_step }
+        Self { run, build: build.into(), events, journal, keeper, cancel, mode, prompt, timings, failed_step }
     }
 
     /// Runs one step. `work` is called again when the user asks for a retry, so it must be repeatable; what an earlier try made stays in the

@@ -33,7 +33,7 @@ pub struct Finished {
 pub async fn run(build: &PreparedBuild, shared: &Shared, sources: &Sources) -> Finished {
     let start = Instant::now();
     let events = shared.events.for_build(&build.plan.name);
-    let parts = (events, shared.journal.clone(), shared.cancel.clone());
+    let parts = (events, shared.journal.clone(), shared.keeper.clone(), shared.cancel.clone());
     let cx = Cx::new(shared.run.clone(), &build.plan.name, parts, shared.mode, shared.prompt.clone());
     let provisioning = Provisioning::new(&cx, build, sources, &shared.secrets);
     let story = async {

@@ -15,6 +15,7 @@ pub mod sweep;
 use std::sync::Arc;
 
 use crate::engine::cancel::Cancel;
+use crate::engine::continuation::Keeper;
 use crate::engine::journal::Journal;
 use crate::engine::mode::Mode;
 use crate::engine::prompt::Prompt;
@@ -30,6 +31,8 @@ pub struct Shared {
     pub events: Events,
     /// Where claims go.
     pub journal: Journal,
+    /// What another process needs to go on.
+    pub keeper: Keeper,
     /// How urgently to stop.
     pub cancel: Cancel,
     /// How the user wants steps to behave.

@@ -7,7 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 
 use crate::engine::cancel::Urgency;
-use crate::engine::ledger::{Entry, Outcome};
+use crate::engine::ledger::{Entry, Outcome, Verdict};
 use crate::engine::mode::Pauses;
 use crate::event::{EventKind, Summary};
 use crate::hcl::diagnostics::Sources;
@@ -65,6 +65,9 @@ fn summary(finished: Vec<Finished>, shared: &Shared, start: Instant) -> Summary 
         (_, _, true) => Outcome::Success,
         _ => Outcome::Failure,
     };
+    if shared.journal.ledger().owed(None, Verdict::Failure).is_empty() {
+        shared.keeper.remove();
+    }
     if let Err(error) = shared.journal.append(&Entry::End { outcome }) {
         summary.errors.push(("kiln".to_owned(), crate::engine::chain(&error)));
     }

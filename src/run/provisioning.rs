@@ -112,6 +112,9 @@ impl Machine<'_> {
     async fn run_all(&self) -> Result<(), Cause> {
         let cx = self.of.cx;
         for (index, spec) in self.of.build.plan.provisioners.iter().enumerate() {
+            if self.ran_before(index, spec) {
+                continue;
+            }
             cx.pause("Pausing before the next provisioner . Press enter to continue.").await?;
             let digest = match self.run_with_retries(spec).await {
                 Ok(digest) => digest,
@@ -130,6 +133,19 @@ impl Machine<'_> {
             cx.journal.append(&Entry::Provisioned { build: cx.build.to_string(), index, digest })?;
         }
         Ok(())
+    }
+
+    /// Whether a provisioner ended well before this run was resumed. The machine has what it did; what was edited since is named.
+    fn ran_before(&self, index: usize, spec: &ProvisionerSpec) -> bool {
+        let ledger = self.of.cx.journal.ledger();
+        let Some(digest) = ledger.provisioned(&self.of.cx.build, index) else { return false };
+        let (number, kind) = (index + 1, &spec.kind);
+        let same = self.prepared(spec).is_ok_and(|(_, today)| today == digest);
+        self.of.cx.events.say(match same {
+            true => format!("Provisioner {number} ({kind}) ended well before: skipped"),
+            false => format!("Provisioner {number} ({kind}) ended well before and was changed since: it is not run again"),
+        });
+        true
     }
 
     /// The template's last word on the machine after a failure; not after a signal, and not when everything is to be left as it is. Gives the cause of
@@ -228,12 +244,26 @@ impl Machine<'_> {
     }
 }
 
-/// A digest of a provisioner's options, by which a resumed run knows whether it changed.
+/// A digest of a provisioner's options and of the files that they name, by which a resumed run knows whether it changed.
 fn digest(kind: &str, body: &EvaluatedBody) -> String {
     let mut hasher = Sha256::new();
     hasher.update(kind);
     for (name, attribute) in &body.attributes {
         hasher.update(format!("\0{name}\0{:?}", attribute.value.data()));
+        files_of(&attribute.value).for_each(|content| hasher.update(content));
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Longest file that counts for a digest, in bytes: scripts and configuration, not what is merely uploaded.
+const LONGEST_HASHED: u64 = 1 << 20;
+
+/// The contents of the regular files that a value names, alone or in a list.
+fn files_of(value: &Value) -> impl Iterator<Item = Vec<u8>> {
+    let texts = value.as_sequence().unwrap_or(std::slice::from_ref(value));
+    texts.iter().filter_map(|text| {
+        let path = text.as_str()?.to_owned();
+        let file = std::fs::metadata(&path).ok().filter(|meta| meta.is_file() && meta.len() <= LONGEST_HASHED);
+        file.and_then(|_| std::fs::read(path).ok())
+    })
 }

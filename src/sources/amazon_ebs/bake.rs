@@ -3,21 +3,28 @@
 //! Only launch, boot, provision, stop and image are on the critical path: look-ups run together, the key goes while provisioners run, the
 //! security group goes while the image is made, and the instance's end is asked for and not awaited.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::artifact::Artifact;
+use crate::aws::image::Image;
 use crate::aws::{Aws, Ec2};
 use crate::engine::Cause;
 use crate::engine::ledger::{ClaimId, Entry, Intent, Keep};
 use crate::engine::step::{Cx, StepError};
+use crate::hcl::Value;
 use crate::sources::{Hook, World};
 
 use super::AmazonEbs;
 use super::artifact::artifact;
 use super::names::Names;
 use super::options::Polling;
+use super::past::Past;
 use super::steps::deadline::Deadline;
+use super::steps::key_pair::Key;
+use super::steps::network::Network;
+use super::steps::run_instance::Running;
 use super::steps::{
     clear_keys, connect, copy_image, create_image, finish_image, key_pair, network, pre_validate, provision, replace_image,
     run_instance, security_group, source_image, stop_instance,
@@ -36,56 +43,104 @@ pub struct Bake<'a> {
     pub ec2: Arc<Ec2>,
     /// Names and tokens.
     pub names: Names,
+    /// What this run had before it was resumed.
+    pub past: Past,
 }
 
 /// Bakes. `None`: the template asked for no image.
 pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -> Result<Option<Artifact>, StepError> {
     let aws = world.aws(&source.access.access()).await.map_err(|e| StepError::Failed(e.into()))?;
-    let bake = &Bake { source, cx, ec2: aws.ec2(), aws, names: Names::new(cx) };
+    let past = Past::new(cx.journal.ledger(), &cx.build);
+    let bake = &Bake { source, cx, ec2: aws.ec2(), aws, names: Names::new(cx), past };
 
-    let (older, image, network) = tokio::try_join!(
+    let (older, from, network) = tokio::try_join!(
         cx.step("StepPreValidate", async || pre_validate::check(bake).await),
         cx.step("StepSourceAMIInfo", async || source_image::find(bake).await),
         cx.step("StepNetworkInfo", async || network::find(bake).await),
     )?;
-    let tags = &BuildTags::render(source, cx, &bake.ec2.region, &image).map_err(StepError::Failed)?;
-    // Not `try_join!`: when one fails, the other's call is already on its way and must be seen to its end.
-    let (key, groups) = tokio::join!(
-        cx.step("StepKeyPair", async || key_pair::import(bake, tags).await),
-        cx.step("StepSecurityGroup", async || security_group::choose(bake, tags, &network).await),
-    );
-    let (key, groups) = (key?, groups?);
-    let deadline = Deadline::new(source);
-    let launched =
-        run_instance::Wanted { image: &image, network: &network, key: &key, groups: &groups, tags, deadline };
-    let running = cx.step("StepRunSourceInstance", async || run_instance::launch(bake, &launched).await).await?;
-    let session = cx.step("StepConnect", async || connect::connect(bake, &running, &key).await).await?;
-    let values = provision::values(bake, &image, &running, &session, &key);
-    cx.step("StepProvision", async || provision::run(bake, hook, &session, &values, &key, deadline).await).await?;
-    if source.communicator.ssh_clear_authorized_keys {
-        cx.step("StepCleanupTempKeys", async || clear_keys::clear(bake, &session, &key).await).await?;
-    }
-    drop(session);
-    let stopped = cx.step("StepStopEBSBackedInstance", async || stop_instance::stop(bake, &running).await).await?;
-    if source.options.skip_create_ami {
-        cx.events.say("Skipping AMI creation...");
-        return Ok(None);
-    }
+    let tags = &BuildTags::render(source, cx, &bake.ec2.region, &from).map_err(StepError::Failed)?;
     let first_name = |region: &str| replace_image::first_name(bake, &older, region);
     let (name, region) = (first_name(&bake.ec2.region), bake.ec2.region.clone());
-    let image = cx
-        .step("stepCreateAMI", async || create_image::create(bake, &stopped, name.clone(), tags, &groups).await)
-        .await?;
+    let made = match bake.past.image(&region, &name) {
+        Some(begun) => Some(go_on(bake, &from, begun).await?),
+        None => make(bake, hook, &from, &network, tags, &name).await?,
+    };
+    let Some((image, values)) = made else { return Ok(None) };
     let copies =
         cx.step("StepAMIRegionCopy", async || copy_image::copy_all(bake, &image, &first_name, tags).await).await?;
     let images: Vec<_> = std::iter::once((region, image)).chain(copies.complete).collect();
-    let images =
-        cx.step("StepDeregisterAMI", async || replace_image::replace(bake, &older, images.clone(), tags).await).await?;
+    let images = cx
+        .step("StepDeregisterAMI", async || replace_image::replace(bake, &older, images.clone(), tags).await)
+        .await?;
     finish_image::finish(bake, &images, tags).await?;
     match copies.failure {
         Some(failure) => Err(StepError::ProductsKept(failure)),
-        None => Ok(Some(artifact(images.into_iter().map(|(region, image)| (region, image.id)).collect(), values))),
+        None => {
+            let images = images.into_iter().map(|(region, image)| (region, image.id)).collect();
+            Ok(Some(artifact(images, values)))
+        }
     }
+}
+
+/// An image, and what post-processors can name of its build.
+type Made = (Image, BTreeMap<String, Value>);
+
+/// From launch to image. `None`: the template asked for none.
+async fn make(
+    bake: &Bake<'_>,
+    hook: &dyn Hook,
+    from: &Image,
+    network: &Network,
+    tags: &BuildTags,
+    name: &str,
+) -> Result<Option<Made>, StepError> {
+    let cx = bake.cx;
+    // Not `try_join!`: when one fails, the other's call is already on its way and must be seen to its end.
+    let (key, groups) = tokio::join!(
+        cx.step("StepKeyPair", async || key_pair::import(bake, tags).await),
+        cx.step("StepSecurityGroup", async || security_group::choose(bake, tags, network).await),
+    );
+    let (key, groups) = (key?, groups?);
+    let deadline = Deadline::new(bake.source);
+    let launched = run_instance::Wanted { image: from, network, key: &key, groups: &groups, tags, deadline };
+    let running = cx.step("StepRunSourceInstance", async || run_instance::launch(bake, &launched).await).await?;
+    let values = match bake.past.is_provisioned() {
+        true => provision::values(bake, from, &running.instance.id, "", &key),
+        false => provisioned(bake, hook, from, &running, &key, deadline).await?,
+    };
+    let stopped = cx.step("StepStopEBSBackedInstance", async || stop_instance::stop(bake, &running).await).await?;
+    if bake.source.options.skip_create_ami {
+        cx.events.say("Skipping AMI creation...");
+        return Ok(None);
+    }
+    let create = async || create_image::create(bake, &stopped, name.to_owned(), tags, &groups).await;
+    Ok(Some((cx.step("stepCreateAMI", create).await?, values)))
+}
+
+/// Connects, provisions, and takes the temporary key off the machine if the template says so.
+async fn provisioned(
+    bake: &Bake<'_>,
+    hook: &dyn Hook,
+    from: &Image,
+    running: &Running,
+    key: &Key,
+    deadline: Deadline,
+) -> Result<BTreeMap<String, Value>, StepError> {
+    let cx = bake.cx;
+    let session = cx.step("StepConnect", async || connect::connect(bake, running, key).await).await?;
+    let values = provision::values(bake, from, &running.instance.id, &session.host, key);
+    cx.step("StepProvision", async || provision::run(bake, hook, &session, &values, key, deadline).await).await?;
+    if bake.source.communicator.ssh_clear_authorized_keys {
+        cx.step("StepCleanupTempKeys", async || clear_keys::clear(bake, &session, key).await).await?;
+    }
+    Ok(values)
+}
+
+/// An image that this run asked for before it was resumed.
+async fn go_on(bake: &Bake<'_>, from: &Image, (claim, id): (ClaimId, String)) -> Result<Made, StepError> {
+    let image = bake.cx.step("stepCreateAMI", async || create_image::wait(bake, claim, &id).await).await?;
+    let instance = bake.past.instance().map(|(_, id)| id).unwrap_or_default();
+    Ok((image, provision::values(bake, from, &instance, "", &Key::default())))
 }
 
 impl Bake<'_> {

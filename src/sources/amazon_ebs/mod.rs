@@ -6,6 +6,7 @@ mod devices;
 
 mod names;
 mod options;
+mod past;
 mod problems;
 mod steps;
 mod tags;

@@ -74,9 +74,13 @@ fn sort(bake: &Bake<'_>, regions: Vec<String>, made: Vec<Result<Image, Cause>>) 
 
 async fn copy(bake: &Bake<'_>, image: &Image, name: String, tags: &BuildTags, region: &str) -> Result<Image, Cause> {
     let target = bake.aws.ec2_in(region);
+    let mut begun = bake.past.image(region, &name);
     let mut again = 1;
     loop {
-        let (claim, id) = request(bake, image, &name, tags, &target, again).await?;
+        let (claim, id) = match begun.take() {
+            Some(begun) => begun,
+            None => request(bake, image, &name, tags, &target, again).await?,
+        };
         let tell =
             |state: &str, percent| bake.cx.waiting("StepAMIRegionCopy", &format!("{region}: image {state}"), percent);
         let error = match image::wait_available(&target, &id, bake.patience(), tell).await {

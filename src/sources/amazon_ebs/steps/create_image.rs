@@ -3,7 +3,7 @@
 use crate::aws::image::{self, Image, NewImage};
 use crate::aws::{instance, release, security_group};
 use crate::engine::Cause;
-use crate::engine::ledger::Keep;
+use crate::engine::ledger::{ClaimId, Keep};
 
 use super::super::bake::Bake;
 use super::super::devices;
@@ -47,6 +47,14 @@ pub async fn create(
         bake.released(stopped.claim)?;
     }
     Ok(available)
+}
+
+/// Waits until the image is available.
+pub async fn wait(bake: &Bake<'_>, claim: ClaimId, id: &str) -> Result<Image, Cause> {
+    let tell = |state: &str, percent| bake.cx.waiting("stepCreateAMI", &format!("image {state}"), percent);
+    let image = image::wait_available(&bake.ec2, id, bake.patience(), tell).await?;
+    bake.ready(claim)?;
+    Ok(image)
 }
 
 /// Moves the stopped instance to its VPC's default group and deletes the temporary one. Failures are no harm: the claim stays open and is released later.

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use crate::aws::{key_pair, release};
 use crate::communicator::ssh::key::Keypair;
 use crate::engine::Cause;
-use crate::engine::ledger::{ClaimId, Keep};
+use crate::engine::ledger::{Claim, ClaimId, Keep};
 use crate::engine::mode::Pauses;
 
 use super::super::bake::Bake;
 use super::super::tags::BuildTags;
+use super::Refused;
 
 /// The key that the instance is launched with.
 #[derive(Clone, Default)]
@@ -45,13 +46,25 @@ pub async fn import(bake: &Bake<'_>, tags: &BuildTags) -> Result<Key, Cause> {
         events.say("Not using temporary keypair");
         return Ok(Key { name: existing, ..Key::default() });
     }
-    make(bake, tags, named.unwrap_or_else(|| bake.names.temporary.clone())).await
+    match bake.past.key_pair().filter(|claim| claim.is_open() || bake.past.instance().is_some()) {
+        Some(claim) => made_before(bake, claim),
+        None => make(bake, tags, named.unwrap_or_else(|| bake.names.temporary.clone())).await,
+    }
+}
+
+fn made_before(bake: &Bake<'_>, claim: &Claim) -> Result<Key, Cause> {
+    let missing = || Refused(format!("the private key of {} is not in the run's files any more", claim.intent.name));
+    let text = bake.cx.keeper.key(&bake.cx.build).ok_or_else(missing)?;
+    let pair = Keypair::parse(&text)?;
+    let claim_id = claim.is_open().then_some(claim.id);
+    Ok(Key { name: Some(claim.intent.name.clone()), pair: Some(pair), claim: claim_id })
 }
 
 async fn make(bake: &Bake<'_>, tags: &BuildTags, name: String) -> Result<Key, Cause> {
     bake.cx.events.say(format!("Creating temporary keypair: {name}"));
     let pair = generate(bake, &name).await?;
     let public = pair.public_line()?;
+    bake.cx.keeper.keep_key(&bake.cx.build, pair.to_openssh()?.reveal())?;
     let intent = bake.intent(release::KEY_PAIR, Keep::Never, &name);
     let call = async { key_pair::import(&bake.ec2, &name, &public, &tags.run).await.map(|id| (id, ())) };
     let (claim, ()) = bake.cx.journal.acquire(intent, call).await?;

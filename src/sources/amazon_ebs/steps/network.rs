@@ -21,6 +21,9 @@ pub struct Network {
 
 /// Finds it from the template's ids and filters.
 pub async fn find(bake: &Bake<'_>) -> Result<Network, Cause> {
+    if bake.past.instance().is_some() {
+        return Ok(Network::default());
+    }
     let options = &bake.source.options;
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let zone = given(&options.availability_zone);

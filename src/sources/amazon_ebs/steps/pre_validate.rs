@@ -3,6 +3,7 @@
 use futures_util::future::try_join_all;
 
 use crate::aws::image::Image;
+use crate::aws::tags::RUN;
 use crate::aws::{identity, image, network};
 use crate::engine::Cause;
 
@@ -61,5 +62,7 @@ async fn holders_of_name(bake: &Bake<'_>) -> Result<Older, Cause> {
 async fn named_in(bake: &Bake<'_>, region: String) -> Result<Older, Cause> {
     let ec2 = bake.aws.ec2_in(&region);
     let images = image::named(&ec2, &bake.source.options.ami_name).await?;
-    Ok(images.into_iter().map(|image| (region.clone(), image)).collect())
+    // What this run made before it was resumed is in nobody's way.
+    let others = images.into_iter().filter(|image| image.tags.get(RUN).is_none_or(|run| **run != *bake.cx.run));
+    Ok(others.map(|image| (region.clone(), image)).collect())
 }

@@ -13,21 +13,20 @@ use super::super::tags::source_values;
 use super::connect::Session;
 use super::deadline::Deadline;
 use super::key_pair::{self, Key};
-use super::run_instance::Running;
 
 /// What provisioners and post-processors can name as `build.NAME`.
 pub fn values(
     bake: &Bake<'_>,
     image: &Image,
-    running: &Running,
-    session: &Session,
+    instance: &str,
+    host: &str,
     key: &Key,
 ) -> BTreeMap<String, Value> {
     let mut values = source_values(&bake.ec2.region, image);
-    values.insert("ID".into(), Value::string(&running.instance.id));
+    values.insert("ID".into(), Value::string(instance));
     values.insert("PackerRunUUID".into(), Value::string(&*bake.cx.run));
     if !bake.source.communicator.is_none() {
-        values = communicator::values(&bake.source.communicator, &session.host, values);
+        values = communicator::values(&bake.source.communicator, host, values);
         let public = key.pair.as_ref().and_then(|pair| pair.public_line().ok()).unwrap_or_default();
         values.insert("SSHPublicKey".into(), Value::string(public));
         let private = key.pair.as_ref().and_then(|pair| pair.to_openssh().ok());

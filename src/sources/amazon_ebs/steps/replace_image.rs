@@ -52,7 +52,7 @@ async fn replace_in(
 ) -> Result<Image, Cause> {
     let ec2 = bake.aws.ec2_in(region);
     let here: Vec<&Image> = older.iter().filter(|(place, _)| place == region).map(|(_, image)| image).collect();
-    if here.is_empty() {
+    if new.name == bake.source.options.ami_name {
         return Ok(new);
     }
     for old in here {
@@ -85,7 +85,10 @@ async fn rename(bake: &Bake<'_>, ec2: &Ec2, new: &Image, tags: &BuildTags) -> Re
     };
     let intent = bake.intent_in(ec2, release::IMAGE, Keep::OnSuccess, name);
     let call = async { image_rename::rename(ec2, &renamed).await.map(|id| (id.clone(), id)) };
-    let (claim, id) = bake.cx.journal.acquire(intent, call).await?;
+    let (claim, id) = match bake.past.image(&ec2.region, name) {
+        Some(begun) => begun,
+        None => bake.cx.journal.acquire(intent, call).await?,
+    };
     let tell = |state: &str, percent| bake.cx.waiting("StepDeregisterAMI", &format!("image {state}"), percent);
     let image = image::wait_available(ec2, &id, bake.patience(), tell).await?;
     bake.ready(claim)?;

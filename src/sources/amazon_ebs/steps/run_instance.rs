@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::aws::image::Image;
 use crate::aws::instance::{self, Instance, Launch, Metadata};
-use crate::aws::release;
+use crate::aws::{Error, release};
+use crate::aws::tags::{BUILD, RUN};
 use crate::engine::Cause;
 use crate::engine::ledger::{ClaimId, Keep};
 
@@ -43,16 +44,38 @@ pub struct Running {
 
 /// Launches it and waits until it runs.
 pub async fn launch(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Running, Cause> {
-    let (events, spec) = (&bake.cx.events, spec(bake, wanted)?);
-    events.say("Launching a source AWS instance...");
-    let mut intent = bake.intent(release::INSTANCE, Keep::Never, "");
-    intent.token = spec.token.clone();
-    let call = async { instance::launch(&bake.ec2, &spec).await.map(|id| (id.clone(), id)) };
-    let (claim, id) = bake.cx.journal.acquire(intent, call).await?;
+    let events = &bake.cx.events;
+    let (claim, id) = match bake.past.instance() {
+        Some(made) => made,
+        None => request(bake, wanted).await?,
+    };
     events.say(format!("Instance ID: {id}"));
+    if bake.past.is_provisioned() {
+        return Ok(Running { instance: instance::look(&bake.ec2, &id).await?, claim });
+    }
     events.say(format!("Waiting for instance ({id}) to become ready..."));
     let tell = |state: &str| bake.cx.waiting("StepRunSourceInstance", &format!("instance {state}"), None);
     Ok(Running { instance: instance::wait(&bake.ec2, &id, "running", bake.patience(), tell).await?, claim })
+}
+
+async fn request(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<(ClaimId, String), Cause> {
+    let spec = spec(bake, wanted)?;
+    bake.cx.events.say("Launching a source AWS instance...");
+    let mut intent = bake.intent(release::INSTANCE, Keep::Never, "");
+    intent.token = spec.token.clone();
+    let call = async {
+        // A process that died may have launched it without hearing of it. Its deadline was another, so the token alone would not do.
+        let lost = match bake.past.may_have_launched() {
+            true => instance::find(&bake.ec2, spec.tags.get(RUN), spec.tags.get(BUILD)).await?,
+            false => None,
+        };
+        let id = match lost {
+            Some(id) => id,
+            None => instance::launch(&bake.ec2, &spec).await?,
+        };
+        Ok::<_, Error>((id.clone(), id))
+    };
+    Ok(bake.cx.journal.acquire(intent, call).await?)
 }
 
 fn spec(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Launch, Cause> {

@@ -38,7 +38,13 @@ pub async fn choose(bake: &Bake<'_>, tags: &BuildTags, network: &Network) -> Res
         bake.cx.events.say(format!("Found Security Group(s): {}", ids.join(", ")));
         return Ok(Groups { ids, temporary: None });
     }
-    make(bake, tags, network).await
+    match (bake.past.group(), bake.past.instance()) {
+        // This machine may have another address today.
+        (Some((claim, id)), _) => let_in(bake, claim, id, &cidrs(bake).await?).await,
+        // It was moved to its VPC's default group and the temporary one is gone.
+        (None, Some(_)) => Ok(Groups::default()),
+        (None, None) => make(bake, tags, network).await,
+    }
 }
 
 async fn make(bake: &Bake<'_>, tags: &BuildTags, network: &Network) -> Result<Groups, Cause> {
@@ -49,13 +55,17 @@ async fn make(bake: &Bake<'_>, tags: &BuildTags, network: &Network) -> Result<Gr
     let call = async { security_group::create_group(&bake.ec2, &group).await.map(|id| (id.clone(), id)) };
     let (created, cidrs) = tokio::join!(bake.cx.journal.acquire(intent, call), cidrs(bake));
     let ((claim, id), cidrs) = (created?, cidrs?);
+    let_in(bake, claim, id, &cidrs).await
+}
+
+async fn let_in(bake: &Bake<'_>, claim: ClaimId, id: String, cidrs: &[String]) -> Result<Groups, Cause> {
     let port = bake.source.communicator.port();
     if !bake.source.communicator.is_none() {
         bake.cx.events.say(format!(
             "Authorizing access to port {port} from [{}] in the temporary security groups...",
             cidrs.join(" ")
         ));
-        security_group::allow(&bake.ec2, &id, port, &cidrs).await?;
+        security_group::allow(&bake.ec2, &id, port, cidrs).await?;
     }
     Ok(Groups { ids: vec![id.clone()], temporary: Some((claim, id)) })
 }

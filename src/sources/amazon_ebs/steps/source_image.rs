@@ -9,6 +9,12 @@ use super::Refused;
 
 /// Finds it and checks that it can be baked from.
 pub async fn find(bake: &Bake<'_>) -> Result<Image, Cause> {
+    if let Some((_, instance)) = bake.past.instance()
+        && let Some(instance) = bake.ec2.instances.look("DescribeInstances", &instance).await?
+    {
+        // Whatever the template finds today, the machine was made of this one.
+        return Ok(find_image(&bake.ec2, &Wanted { id: Some(instance.image), ..Wanted::default() }).await?);
+    }
     let options = &bake.source.options;
     let id = options.source_ami.clone().filter(|id| !id.is_empty());
     let wanted = match &options.source_ami_filter {
