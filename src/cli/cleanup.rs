@@ -39,7 +39,7 @@ pub struct Args {
 impl Args {
     /// Everything of one run.
     pub fn of_run(run: &str) -> Self {
-        Self { run: Some(run.to_owned()), dry_run: false }
+        Self { run: Some(run.to_owned()), dry_run: false, region: Vec::new(), older_than: None }
     }
 }
 

@@ -143,7 +143,9 @@ impl Machine<'_> {
         let same = self.prepared(spec).is_ok_and(|(_, today)| today == digest);
         self.of.cx.events.say(match same {
             true => format!("Provisioner {number} ({kind}) ended well before: skipped"),
-            false => format!("Provisioner {number} ({kind}) ended well before and was changed since: it is not run again"),
+            false => {
+                format!("Provisioner {number} ({kind}) ended well before and was changed since: it is not run again")
+            }
         });
         true
     }

@@ -69,9 +69,8 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
     let copies =
         cx.step("StepAMIRegionCopy", async || copy_image::copy_all(bake, &image, &first_name, tags).await).await?;
     let images: Vec<_> = std::iter::once((region, image)).chain(copies.complete).collect();
-    let images = cx
-        .step("StepDeregisterAMI", async || replace_image::replace(bake, &older, images.clone(), tags).await)
-        .await?;
+    let images =
+        cx.step("StepDeregisterAMI", async || replace_image::replace(bake, &older, images.clone(), tags).await).await?;
     finish_image::finish(bake, &images, tags).await?;
     match copies.failure {
         Some(failure) => Err(StepError::ProductsKept(failure)),

@@ -15,13 +15,7 @@ use super::deadline::Deadline;
 use super::key_pair::{self, Key};
 
 /// What provisioners and post-processors can name as `build.NAME`.
-pub fn values(
-    bake: &Bake<'_>,
-    image: &Image,
-    instance: &str,
-    host: &str,
-    key: &Key,
-) -> BTreeMap<String, Value> {
+pub fn values(bake: &Bake<'_>, image: &Image, instance: &str, host: &str, key: &Key) -> BTreeMap<String, Value> {
     let mut values = source_values(&bake.ec2.region, image);
     values.insert("ID".into(), Value::string(instance));
     values.insert("PackerRunUUID".into(), Value::string(&*bake.cx.run));

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::aws::image::Image;
 use crate::aws::instance::{self, Instance, Launch, Metadata};
-use crate::aws::{Error, release};
 use crate::aws::tags::{BUILD, RUN};
+use crate::aws::{Error, release};
 use crate::engine::Cause;
 use crate::engine::ledger::{ClaimId, Keep};
 
