@@ -17,6 +17,7 @@ mod inspect;
 mod json_templates;
 mod local_scripts;
 mod lookups;
+mod nothing_left;
 mod plugins;
 mod post_processors;
 mod provisioning;

@@ -1,0 +1,186 @@
+//! Failures of EC2 in the middle of a bake: what is finished stays, everything else goes, and nothing that was there before is lost.
+
+use nix::sys::signal::Signal;
+
+use crate::sandbox::{Sandbox, can_boot, ec2};
+use crate::world::resources;
+
+/// A template for local EC2 with more in its source and in its build.
+fn template(source: &str, build: &str) -> String {
+    format!(
+        r#"source "amazon-ebs" "t" {{
+  ami_name      = "kiln-it-nothing-left"
+  instance_type = "t3.micro"
+  region        = "us-east-1"
+  ssh_username  = "admin"
+  {source}
+  source_ami_filter {{
+    filters     = {{ name = "debian-12-amd64-*" }}
+    owners      = ["136693071363"]
+    most_recent = true
+  }}
+}}
+build {{
+  sources = ["source.amazon-ebs.t"]
+  {build}
+}}
+"#
+    )
+}
+
+fn of_kind(sandbox: &Sandbox, region: &str, kind: &str) -> Vec<String> {
+    resources(sandbox, region).into_iter().filter(|id| id.starts_with(kind)).collect()
+}
+
+#[test]
+fn a_failed_copy_is_made_again_alone() {
+    if !can_boot("a_failed_copy_is_made_again_alone") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", &template("ami_regions = [\"us-west-2\"]", ""));
+    let once = r#"{"rules": [{"action": "CopyImage", "region": "us-west-2", "kind": "fails_later", "nth": [1]}]}"#;
+    sandbox.file("faults.json", once);
+    let ran = sandbox.run(&["build", "--local", "--local-faults", "faults.json", "t.pkr.hcl"]).expect(0);
+    ran.says("The copy to us-west-2 failed and is made again");
+    assert_eq!(of_kind(&sandbox, "us-west-2", "image ").len(), 1);
+    assert_eq!(of_kind(&sandbox, "us-east-1", "image ").len(), 1);
+}
+
+#[test]
+fn copies_that_are_complete_are_undone_or_kept_as_the_template_says() {
+    if !can_boot("copies_that_are_complete_are_undone_or_kept_as_the_template_says") {
+        return;
+    }
+    for (option, kept) in [("", 0), ("on_copy_failure = \"keep\"", 1)] {
+        let sandbox = Sandbox::new();
+        let source = format!("ami_regions = [\"us-west-2\", \"eu-west-1\"]\n  {option}");
+        sandbox.file("t.pkr.hcl", &template(&source, ""));
+        let always = r#"{"rules": [{"action": "CopyImage", "region": "us-west-2", "kind": "fails_later"}]}"#;
+        sandbox.file("faults.json", always);
+        let ran = sandbox.run(&["build", "--local", "--local-faults", "faults.json", "t.pkr.hcl"]).expect(1);
+        let ran = ran.says("The copy to eu-west-1 is complete");
+        assert!(ran.last_line().contains("copy to us-west-2"), "the cause is the last line:\n{}", ran.stdout);
+        for (region, images) in [("us-east-1", kept), ("eu-west-1", kept), ("us-west-2", 0)] {
+            assert_eq!(of_kind(&sandbox, region, "image ").len(), images, "{region} {option}:\n{}", ran.stdout);
+        }
+    }
+}
+
+#[test]
+fn an_older_image_goes_only_when_the_new_one_is_there() {
+    if !can_boot("an_older_image_goes_only_when_the_new_one_is_there") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", &template("force_deregister = true\n  force_delete_snapshot = true", ""));
+    sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(0);
+    let first = of_kind(&sandbox, "us-east-1", "image ");
+    sandbox.file("faults.json", r#"{"rules": [{"action": "CreateImage", "kind": "fails_later"}]}"#);
+    sandbox.run(&["build", "--local", "--local-faults", "faults.json", "t.pkr.hcl"]).expect(1);
+    assert_eq!(of_kind(&sandbox, "us-east-1", "image "), first, "the old image outlives the failure of the new one");
+
+    let ran = sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(0);
+    let second = of_kind(&sandbox, "us-east-1", "image ");
+    assert!(second.len() == 1 && second != first, "{second:?} took the place of {first:?}");
+    assert_eq!(of_kind(&sandbox, "us-east-1", "snapshot ").len(), 1);
+    assert!(ran.says("AMI kiln-it-nothing-left is now").stdout.contains(&second[0]["image ".len()..]));
+}
+
+#[test]
+fn an_interrupted_bake_keeps_an_image_that_is_available() {
+    if !can_boot("an_interrupted_bake_keeps_an_image_that_is_available") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", &template("ami_regions = [\"us-west-2\"]", ""));
+    sandbox.file("faults.json", r#"{"rules": [{"action": "CopyImage", "kind": "hang", "nth": [1]}]}"#);
+    let mut running = sandbox.start(&["build", "--local", "--local-faults", "faults.json", "t.pkr.hcl"]);
+    running.wait_for("Waiting for all copies to complete");
+    running.signal(Signal::SIGINT);
+    running.finish().expect(1).says("was available before the build was cut short: it is kept");
+    let held = resources(&sandbox, "us-east-1");
+    assert!(held.iter().any(|id| id.starts_with("image ")), "{held:#?}");
+    assert!(!held.iter().any(|id| id.starts_with("instance ") || id.starts_with("key-pair ")), "{held:#?}");
+    assert_eq!(of_kind(&sandbox, "us-west-2", "image ").len(), 0);
+}
+
+#[test]
+fn an_instance_that_nobody_ends_ends_itself() {
+    if !can_boot("an_instance_that_nobody_ends_ends_itself") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let slow = "provisioner \"shell\" { inline = [\"sleep 600\"] }";
+    sandbox.file("t.pkr.hcl", &template("max_duration = \"3s\"", slow));
+    let ran = sandbox.run(&["build", "--local", "t.pkr.hcl"]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert_eq!(resources(&sandbox, "us-east-1").len(), 0);
+
+    let sandbox = Sandbox::new();
+    let looks = "provisioner \"shell\" { inline = [\"systemctl is-active kiln-deadline.timer\"] }";
+    sandbox.file("t.pkr.hcl", &template("", looks));
+    let baked = sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(0).stdout;
+    let ami = baked.split("us-east-1: ").nth(1).unwrap().trim();
+    let inside = "ls /etc/systemd/system | grep -c kiln || true";
+    let ran = sandbox.run(&["local", "run", ami, "--", inside]).expect(0);
+    assert!(ran.stdout.contains('0'), "no image has the timer: {}", ran.stdout);
+}
+
+#[test]
+fn what_dead_runs_of_other_machines_left_is_found_by_tags() {
+    if !can_boot("what_dead_runs_of_other_machines_left_is_found_by_tags") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", &template("", "provisioner \"shell\" { inline = [\"echo here\", \"sleep 600\"] }"));
+    let mut server = sandbox.kiln();
+    let log = std::fs::File::create(sandbox.path().join("server.log")).unwrap();
+    let mut server = server.args(["ec2-local", "--listen", "127.0.0.1:0"]).stdout(log).spawn().unwrap();
+    let port = port(&sandbox);
+    let url = format!("http://127.0.0.1:{port}");
+    let kiln = |args: &[&str]| {
+        let mut command = sandbox.kiln();
+        command.env("AWS_ENDPOINT_URL", &url).env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+        // Another machine: it has no journal of the run.
+        command.env("KILN_STATE_DIR", sandbox.path().join("elsewhere")).args(args);
+        crate::sandbox::Ran::from(command.output().unwrap())
+    };
+    let mut build = sandbox.kiln();
+    build.env("AWS_ENDPOINT_URL", &url).env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    let out = std::fs::File::create(sandbox.path().join("build.log")).unwrap();
+    let mut build = build.args(["build", "--lease", "2s", "t.pkr.hcl"]).stdout(out).spawn().unwrap();
+    let told = || std::fs::read_to_string(sandbox.path().join("build.log")).unwrap();
+    wait(|| told().contains("here"));
+    // Longer than the lease: it has been renewed.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    kiln(&["cleanup", "--region", "us-east-1"]).expect(0).says("Nothing of a dead run");
+
+    build.kill().unwrap();
+    build.wait().unwrap();
+    wait(|| kiln(&["cleanup", "--dry-run", "--region", "us-east-1"]).stdout.contains("instance i-"));
+    kiln(&["cleanup", "--older-than", "1h", "--region", "us-east-1"]).expect(0).says("Nothing of a dead run");
+    kiln(&["cleanup", "--region", "us-east-1"]).expect(0).says("Removed");
+    let answer = ec2(port, "us-east-1", "Action=DescribeSecurityGroups");
+    assert!(!answer.contains("packer_"), "{answer}");
+    kiln(&["cleanup", "--region", "us-east-1"]).expect(0).says("Nothing of a dead run");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(server.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    server.wait().unwrap();
+}
+
+/// The port that `ec2-local` says it listens on.
+fn port(sandbox: &Sandbox) -> u16 {
+    let told = || std::fs::read_to_string(sandbox.path().join("server.log")).unwrap();
+    wait(|| told().contains("AWS_ENDPOINT_URL=http://127.0.0.1:"));
+    let text = told();
+    let rest = text.split("AWS_ENDPOINT_URL=http://127.0.0.1:").nth(1).unwrap();
+    rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
+fn wait(mut until: impl FnMut() -> bool) {
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !until() {
+        assert!(std::time::Instant::now() < limit, "it never came");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
