@@ -55,7 +55,9 @@ pub fn began(run: &str) -> Option<SystemTime> {
 
 fn claim(tagged: Tagged, place: Place) -> Claim {
     let Tagged { kind, id, name, build, .. } = tagged;
-    let intent = Intent { build, kind: kind.to_owned(), keep: Keep::Never, place, name, token: String::new() };
+    let kind = kind.to_owned();
+    // Its age is its run's: what a dead run left has been visible for long.
+    let intent = Intent { build, kind, keep: Keep::Never, place, name, at: 0, token: String::new() };
     Claim { id: 0, intent, state: ClaimState::Held(id), ready: false }
 }
 

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::try_join_all;
 
-use crate::engine::cancel::Canceller;
 use crate::engine::chain;
 use crate::event::{Events, Leftover};
 use crate::report::Reporter;
@@ -19,8 +18,7 @@ use super::{Args, alive};
 
 /// Looks in all regions, then releases.
 pub async fn clean(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -> Result<Vec<Leftover>, String> {
-    let (canceller, cancel) = Canceller::new();
-    interrupt::listen(canceller, reporter.clone()).map_err(|e| format!("listen for signals: {e}"))?;
+    let cancel = interrupt::listen(reporter)?;
     let swept = cancel.guard(sweep(args, settings, reporter)).await;
     swept.map_err(|e| format!("{e}: run it again to go on"))?
 }

@@ -26,8 +26,8 @@ use super::steps::key_pair::Key;
 use super::steps::network::Network;
 use super::steps::run_instance::Running;
 use super::steps::{
-    clear_keys, connect, copy_image, create_image, finish_image, key_pair, network, pre_validate, provision, replace_image,
-    run_instance, security_group, source_image, stop_instance,
+    clear_keys, connect, copy_image, create_image, finish_image, key_pair, network, pre_validate, provision,
+    replace_image, run_instance, security_group, source_image, stop_instance,
 };
 use super::tags::BuildTags;
 
@@ -63,7 +63,8 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
     let (name, region) = (first_name(&bake.ec2.region), bake.ec2.region.clone());
     let made = match bake.past.image(&region, &name) {
         Some(begun) => Some(go_on(bake, &from, begun).await?),
-        None => make(bake, hook, &from, &network, tags, &name).await?,
+        // Boxed, since the compiler lays futures out only so many levels deep.
+        None => Box::pin(make(bake, hook, &from, &network, tags, &name)).await?,
     };
     let Some((image, values)) = made else { return Ok(None) };
     let copies =
@@ -123,7 +124,7 @@ async fn provisioned(
     from: &Image,
     running: &Running,
     key: &Key,
-    deadline: Deadline,
+    deadline: Option<Deadline>,
 ) -> Result<BTreeMap<String, Value>, StepError> {
     let cx = bake.cx;
     let session = cx.step("StepConnect", async || connect::connect(bake, running, key).await).await?;
