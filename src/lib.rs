@@ -16,6 +16,7 @@
 pub mod artifact;
 pub mod aws;
 pub mod cli;
+pub mod clock;
 pub mod communicator;
 pub mod data_sources;
 pub mod engine;

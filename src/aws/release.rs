@@ -65,9 +65,9 @@ pub async fn renew(ec2: &Ec2, claim: &Claim, id: &str, lease: Duration) -> Resul
     tags::renew(ec2, &all, lease).await
 }
 
-/// The id of what a claim stands for. Without one from the reply it is looked for again and again for a while: the call may have been given up while it
+/// The id of what a claim stands for, if it is there. Without one from the reply it is looked for again and again for a while: the call may have been given up while it
 /// was on its way, and take effect after the first look.
-async fn find(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
+pub async fn find(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
     if let Some(id) = claim.resource_id() {
         return Ok(Some(id.to_owned()));
     }
@@ -97,7 +97,7 @@ async fn look(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Err
 }
 
 /// What was launched long enough ago is visible, if it is there at all.
-fn seen(claim: &Claim) -> Seen {
+pub fn seen(claim: &Claim) -> Seen {
     let age = jiff::Timestamp::now().as_second().saturating_sub(claim.intent.at);
     if age > YOUNG.as_secs().cast_signed() { Seen::Yes } else { Seen::No }
 }

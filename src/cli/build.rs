@@ -6,9 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::cancel::Cancelled;
-use crate::engine::continuation::{Continuation, Keeper};
-use crate::engine::journal::{self, Journal};
-use crate::engine::ledger::Entry;
 use crate::engine::mode::{Force, Mode as EngineMode, OnError, Pauses};
 use crate::event::{Events, Summary};
 use crate::hcl::diagnostics::{Diagnostics, Sources};
@@ -25,6 +22,7 @@ use super::files::Missing;
 use super::flags::{InputArgs, OrderArgs, PrereleaseArgs, SelectionArgs};
 use super::load::{self, How, Read, Template};
 use super::local_ec2::{self, Local, Wishes};
+use super::records::{Begin, Records};
 use super::settings::Settings;
 use super::terminal::TerminalPrompt;
 use super::{exit, interrupt};
@@ -99,7 +97,7 @@ fn lease(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn on_error(text: &str) -> Result<OnError, String> {
+pub(super) fn on_error(text: &str) -> Result<OnError, String> {
     match text {
         "" | "cleanup" => Ok(OnError::Cleanup),
         "abort" => Ok(OnError::Abort),
@@ -109,21 +107,33 @@ fn on_error(text: &str) -> Result<OnError, String> {
     }
 }
 
-/// Runs the verb.
-pub async fn run(args: Args, settings: &Settings) -> ExitCode {
+/// Runs the verb, for a new run or for one that goes on.
+pub async fn run(args: Args, settings: &Settings, begin: Begin) -> ExitCode {
     let reporter = match report::start(report_settings(&args, settings), Box::new(std::io::stdout())) {
         Ok(reporter) => Arc::new(reporter),
         Err(error) => return exit::failed(settings, &format!("start the reporter: {error}")),
     };
     let args = Arc::new(args);
     let code = match Session::start(&args, settings, &reporter).await {
-        Ok(session) => session.build(&args, settings).await,
+        Ok(session) => session.build(&args, settings, begin).await,
         Err(text) => {
             reporter.print_error(format!("Error: {text}"));
             ExitCode::from(exit::FAILURE)
         }
     };
     exit::ending(&reporter, code)
+}
+
+impl Args {
+    /// What the template is read from.
+    pub fn template(&self) -> &str {
+        &self.template
+    }
+
+    /// The same, with another answer to failures.
+    pub fn with_on_error(self, on_error: OnError) -> Self {
+        Self { on_error, ..self }
+    }
 }
 
 fn report_settings(args: &Args, settings: &Settings) -> report::Settings {
@@ -192,7 +202,7 @@ impl Session {
         Ok(Self { reporter: reporter.clone(), local, cancel })
     }
 
-    async fn build(self, args: &Arc<Args>, settings: &Settings) -> ExitCode {
+    async fn build(self, args: &Arc<Args>, settings: &Settings, begin: Begin) -> ExitCode {
         let world = World::new(self.local.as_ref().map(Local::endpoint));
         if args.skip_enforcement {
             self.reporter.print("Skipping HCP Packer enforced provisioners (--skip-enforcement flag set)");
@@ -211,7 +221,7 @@ impl Session {
             let failed = diagnostics.has_errors();
             return self.end(if failed { Ok(ExitCode::from(exit::FAILURE)) } else { Err(text.to_owned()) }).await;
         }
-        let result = self.run(args, settings, world, &builds, &sources).await;
+        let result = self.run(args, settings, world, &builds, &sources, begin).await;
         let result = result.map(|summary| code(&summary, !diagnostics.has_errors()));
         self.end(result).await
     }
@@ -223,14 +233,10 @@ impl Session {
         world: World,
         builds: &[PreparedBuild],
         sources: &Arc<Sources>,
+        begin: Begin,
     ) -> Result<Summary, String> {
-        let run = new_run_id();
-        let first = first_entry(&run, settings);
-        let journal = Journal::create(&settings.state, &run, &first)
-            .map_err(|e| format!("{}: nothing was created", crate::engine::chain(&e)))?;
+        let Records { run, journal, keeper } = begin.records(settings, builds, &self.reporter)?;
         super::crash::clean_up_after(&run);
-        let keeper = Keeper::create(&settings.state, &run, continuation(settings))
-            .map_err(|e| format!("{}: nothing was created", crate::engine::chain(&e)))?;
         let pauses = if args.debug { Pauses::AfterSteps } else { Pauses::None };
         let force = if args.force { Force::Yes } else { Force::No };
         if args.debug {
@@ -269,52 +275,4 @@ fn code(summary: &Summary, all_prepared: bool) -> ExitCode {
     }
     let good = summary.errors.is_empty() && !summary.interrupted && all_prepared;
     if good { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILURE) }
-}
-
-/// A UUID whose first part is the time, so that runs sort by age.
-fn new_run_id() -> String {
-    let millis = jiff::Timestamp::now().as_millisecond().unsigned_abs() & 0xffff_ffff_ffff;
-    let random: u128 = rand::random();
-    let bits = (u128::from(millis) << 80) | (random & ((1 << 80) - 1));
-    let bits = (bits & !(0xf << 76) | (0x7 << 76)) & !(0x3 << 62) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
-fn continuation(settings: &Settings) -> Continuation {
-    Continuation {
-        words: std::env::args().skip(1).collect(),
-        directory: settings.cwd.clone(),
-        started: jiff::Timestamp::now().as_millisecond(),
-        ..Continuation::default()
-    }
-}
-
-fn first_entry(run: &str, settings: &Settings) -> Entry {
-    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Entry::Run {
-        version: journal::VERSION,
-        run: run.to_owned(),
-        started: jiff::Timestamp::now().as_second(),
-        pid: std::process::id(),
-        host,
-        // Values of variables may be secret, and the journal is read by others.
-        command: std::env::args().filter(|word| !word.contains('=')).collect(),
-        directory: settings.cwd.display().to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn run_ids_are_uuids_that_sort_by_time() {
-        let id = new_run_id();
-        assert_eq!(id.len(), 36);
-        assert_eq!((&id[14..15], "89ab".contains(&id[19..20])), ("7", true));
-        let older = id;
-        std::thread::sleep(std::time::Duration::from_millis(2));
-        assert!(older < new_run_id());
-    }
 }

@@ -2,13 +2,12 @@
 
 mod by_tags;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::chain;
-use crate::engine::journal::{Journal, Opened};
-use crate::engine::ledger::{Entry, Outcome, Verdict};
+use crate::engine::ledger::{Entry, Outcome};
+use crate::engine::{chain, continuation};
 use crate::event::{Events, Leftover};
 use crate::hcl::duration::GoDuration;
 use crate::report::{self, Reporter};
@@ -16,6 +15,7 @@ use crate::run::cleanup::{Worlds, sweep};
 use crate::sources::World;
 
 use super::local_ec2::{self, Local};
+use super::past_runs::{self, PastRun, State};
 use super::settings::Settings;
 use super::{exit, interrupt};
 
@@ -41,12 +41,6 @@ impl Args {
     pub fn of_run(run: &str) -> Self {
         Self { run: Some(run.to_owned()), dry_run: false, region: Vec::new(), older_than: None }
     }
-}
-
-/// A run that still owes something.
-struct Unfinished {
-    run: String,
-    journal: Journal,
 }
 
 /// Runs the verb.
@@ -93,7 +87,7 @@ async fn clean_all(
     args: &Args,
     settings: &Settings,
     reporter: &Arc<Reporter>,
-    unfinished: &[Unfinished],
+    unfinished: &[PastRun],
 ) -> Result<Vec<Leftover>, String> {
     if unfinished.is_empty() {
         return Ok(Vec::new());
@@ -108,7 +102,7 @@ async fn clean_all(
         aws: World::default(),
         local: local.iter().map(|local| (local.endpoint().directory, World::new(Some(local.endpoint())))).collect(),
     };
-    let left = cancel.guard(sweep_all(unfinished, &worlds, reporter)).await;
+    let left = cancel.guard(sweep_all(unfinished, &worlds, settings, reporter)).await;
     if let Some(local) = local {
         local.stop().await;
     }
@@ -116,17 +110,19 @@ async fn clean_all(
 }
 
 async fn sweep_all(
-    unfinished: &[Unfinished],
+    unfinished: &[PastRun],
     worlds: &Worlds,
+    settings: &Settings,
     reporter: &Arc<Reporter>,
 ) -> Result<Vec<Leftover>, String> {
     let events = Events::new(reporter.sink());
     let mut left = Vec::new();
-    for Unfinished { run, journal } in unfinished {
+    for PastRun { run, journal, .. } in unfinished {
         let of_run = sweep(journal, run, worlds, &events).await;
         if of_run.is_empty() {
             let end = Entry::End { outcome: journal.ledger().outcome().unwrap_or(Outcome::Interrupted) };
             journal.append(&end).map_err(|e| chain(&e))?;
+            continuation::forget(&settings.state, run);
             reporter.print(format!("Run {run}: nothing is left."));
         }
         left.extend(of_run);
@@ -135,14 +131,10 @@ async fn sweep_all(
 }
 
 /// Local EC2 is started when a run rehearsed on it, and its state is where it was: an empty one would know of nothing and take that for gone.
-async fn local(
-    unfinished: &[Unfinished],
-    settings: &Settings,
-    reporter: &Arc<Reporter>,
-) -> Result<Option<Local>, String> {
-    let needed = |one: &Unfinished| {
+async fn local(unfinished: &[PastRun], settings: &Settings, reporter: &Arc<Reporter>) -> Result<Option<Local>, String> {
+    let needed = |one: &PastRun| {
         let here = settings.data.display().to_string();
-        one.journal.ledger().owed(None, Verdict::Failure).iter().any(|claim| claim.intent.place.local == here)
+        one.held().iter().any(|claim| claim.intent.place.local == here)
     };
     if !local_ec2::state_directory(&settings.data).exists() {
         return Ok(None);
@@ -153,9 +145,9 @@ async fn local(
     Ok(None)
 }
 
-fn show(unfinished: &Unfinished, reporter: &Reporter) {
+fn show(unfinished: &PastRun, reporter: &Reporter) {
     reporter.print(format!("Run {}:", unfinished.run));
-    for claim in unfinished.journal.ledger().owed(None, Verdict::Failure) {
+    for claim in unfinished.held() {
         reporter.print(format!("  {} in {}", crate::run::cleanup::describe(&claim), claim.intent.place.region));
     }
 }
@@ -164,7 +156,7 @@ fn show(unfinished: &Unfinished, reporter: &Reporter) {
 #[derive(Default)]
 struct Found {
     /// Runs that owe something and whose process is gone.
-    unfinished: Vec<Unfinished>,
+    unfinished: Vec<PastRun>,
     /// How many runs are still going on.
     alive: usize,
     /// How many journals cannot be read as a whole.
@@ -172,13 +164,13 @@ struct Found {
 }
 
 fn unfinished(args: &Args, directory: &Path, reporter: &Reporter) -> Result<Found, String> {
-    let (mut found, mut matched) = (Found::default(), false);
-    for path in journals(directory) {
-        let run = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        if args.run.as_ref().is_none_or(|wanted| run.starts_with(wanted.as_str())) {
-            matched = true;
-            look(&path, run, &mut found, reporter);
-        }
+    let wanted = |run: &str| args.run.as_ref().is_none_or(|wanted| run.starts_with(wanted.as_str()));
+    let (runs, unreadable) = past_runs::all(directory);
+    let (mut found, mut matched) = (Found { damaged: unreadable.len(), ..Found::default() }, false);
+    unreadable.iter().for_each(|error| reporter.print_error(format!("Warning: {error}")));
+    for run in runs.into_iter().filter(|run| wanted(&run.run)) {
+        matched = true;
+        look(run, &mut found, reporter);
     }
     match (&args.run, matched) {
         (Some(run), false) => Err(format!("no run `{run}` in {}", directory.display())),
@@ -186,50 +178,22 @@ fn unfinished(args: &Args, directory: &Path, reporter: &Reporter) -> Result<Foun
     }
 }
 
-fn look(path: &Path, run: String, found: &mut Found, reporter: &Reporter) {
-    let Opened { journal, entries, damage } = match Journal::open(path) {
-        Ok(opened) => opened,
-        Err(error) => {
-            reporter.print_error(format!("Warning: {}", chain(&error)));
-            found.damaged += 1;
-            return;
-        }
-    };
-    damage.iter().for_each(|line| reporter.print_error(format!("Warning: {line}")));
-    found.damaged += usize::from(!damage.is_empty());
-    if journal.ledger().owed(None, Verdict::Failure).is_empty() {
+fn look(run: PastRun, found: &mut Found, reporter: &Reporter) {
+    run.damage.iter().for_each(|line| reporter.print_error(format!("Warning: {line}")));
+    found.damaged += usize::from(!run.damage.is_empty());
+    if run.held().is_empty() {
         return;
     }
-    if is_alive(&entries) {
-        reporter.print(format!("Run {run} is still going on; it is left alone."));
+    if run.state() == State::Running {
+        reporter.print(format!("Run {} is still going on; it is left alone.", run.run));
         found.alive += 1;
         return;
     }
-    found.unfinished.push(Unfinished { run, journal });
+    found.unfinished.push(run);
 }
 
 /// Runs of this machine that are still going on.
 fn alive(directory: &Path) -> Vec<String> {
-    let opened = journals(directory).into_iter().filter_map(|path| Some((Journal::open(&path).ok()?, path)));
-    let alive = opened.filter(|(opened, _)| is_alive(&opened.entries));
-    alive.filter_map(|(_, path)| Some(path.file_stem()?.to_string_lossy().into_owned())).collect()
-}
-
-fn journals(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
-    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "journal")).collect();
-    paths.sort();
-    paths
-}
-
-/// Whether the run's own process still works on it: it has not written its end, and a process of its number runs the same program.
-fn is_alive(entries: &[Entry]) -> bool {
-    if entries.iter().any(|entry| matches!(entry, Entry::End { .. })) {
-        return false;
-    }
-    let Some(Entry::Run { pid, host, .. }) = entries.first() else { return false };
-    let here = nix::unistd::gethostname().is_ok_and(|name| name.to_string_lossy() == host.as_str());
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    here && name.trim() == "kiln" && *pid != std::process::id()
+    let (runs, _) = past_runs::all(directory);
+    runs.into_iter().filter(|run| run.state() == State::Running).map(|run| run.run).collect()
 }

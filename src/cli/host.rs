@@ -3,21 +3,19 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::whole_file;
 use crate::aws::Aws;
 use crate::aws::access::{Access, LocalEndpoint};
 use crate::aws::secret::{self, Version};
+use crate::clock;
 use crate::hcl::functions::{Host, HttpGet, PathKind};
 use crate::web::{self, Answer, Check, Request, Trust};
 
 /// Longest wait for Consul or Vault.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// When this process started.
-static STARTED: LazyLock<jiff::Timestamp> = LazyLock::new(jiff::Timestamp::now);
 
 /// This machine.
 pub struct ThisMachine {
@@ -68,7 +66,7 @@ impl Host for ThisMachine {
     }
 
     fn started(&self) -> jiff::Timestamp {
-        *STARTED
+        clock::started()
     }
 
     fn env(&self, name: &str) -> Option<String> {

@@ -22,8 +22,12 @@ mod load;
 mod local;
 mod local_ec2;
 mod overview;
+mod past_runs;
 mod plugins;
+mod records;
 mod reference;
+mod resume;
+mod runs;
 mod schema;
 mod settings;
 mod terminal;
@@ -35,6 +39,7 @@ use std::process::ExitCode;
 
 use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use records::Begin;
 use settings::Settings;
 
 /// Bytes of stack of every thread: templates are evaluated on them, which nest as deep as on the main thread.
@@ -66,6 +71,8 @@ enum Verb {
     Local(local::Verb),
     #[command(subcommand, alias = "plugin")]
     Plugins(plugins::Verb),
+    Resume(resume::Args),
+    Runs(runs::Args),
     Schema(schema::Args),
     Validate(validate::Args),
     Version(version::Args),
@@ -82,7 +89,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = local_ec2::hidden_verb(hidden, &words[words.len().min(2)..]) {
         return code;
     }
-    let command = with_bools(Cli::command());
+    let command = command();
     let (words, machine_readable) = args::normalized(words, &command);
     let settings = Settings::from_environment(machine_readable);
     let matched = command.clone().try_get_matches_from(&words);
@@ -90,6 +97,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => run(cli.verb, settings),
         Err(error) => args::refused(&error, &words, command),
     }
+}
+
+/// All verbs with their flags.
+fn command() -> Command {
+    with_bools(Cli::command())
 }
 
 /// The command with flags that may have a bool after `=` shown as such.
@@ -101,7 +113,7 @@ fn with_bools(command: Command) -> Command {
 fn run(verb: Verb, settings: Settings) -> ExitCode {
     let settings = &settings;
     match verb {
-        Verb::Build(args) => wait(Threads::Many, settings, build::run(args, settings)),
+        Verb::Build(args) => wait(Threads::Many, settings, build::run(args, settings, Begin::Anew)),
         Verb::Cleanup(args) => wait(Threads::Many, settings, cleanup::run(args, settings)),
         Verb::Console(args) => wait(Threads::One, settings, console::run(&args, settings)),
         Verb::Docs(args) => docs::run(&args, settings),
@@ -113,6 +125,8 @@ fn run(verb: Verb, settings: Settings) -> ExitCode {
         Verb::Inspect(args) => wait(Threads::One, settings, inspect::run(args, settings)),
         Verb::Local(verb) => wait(Threads::Many, settings, local::run(verb, settings)),
         Verb::Plugins(verb) => wait(Threads::One, settings, plugins::run(&verb, settings)),
+        Verb::Resume(args) => resume::run(&args, settings),
+        Verb::Runs(args) => runs::run(&args, settings),
         Verb::Schema(args) => schema::run(&args, settings),
         Verb::Validate(args) => wait(Threads::One, settings, validate::run(args, settings)),
         Verb::Version(args) => version::run(&args, settings),

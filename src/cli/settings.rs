@@ -53,6 +53,19 @@ impl Settings {
         own.map(|(name, value)| (name.to_owned(), value.clone())).collect()
     }
 
+    /// The variables of the environment that say something to templates, with their prefix.
+    pub fn environment_of_templates(&self) -> BTreeMap<String, String> {
+        let own = self.env.iter().filter(|(name, _)| name.starts_with("PKR_VAR_"));
+        own.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The same in another directory, and with variables that are not set here.
+    pub fn elsewhere(&self, cwd: PathBuf, variables: BTreeMap<String, String>) -> Self {
+        let mut env = variables;
+        env.extend((*self.env).clone());
+        Self { env: Arc::new(env), cwd, ..self.clone() }
+    }
+
     /// Plain lines, whatever the terminal.
     pub fn plain(&self) -> report::Settings {
         let mode = if self.machine_readable { Mode::MachineReadable } else { Mode::Plain };

@@ -28,6 +28,12 @@ pub struct Continuation {
     pub directory: PathBuf,
     /// When, in milliseconds since 1970: `timestamp()` says the same again.
     pub started: i64,
+    /// The variables of its environment that the template reads.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// Digests of the options of each build's source, by build and option: what was edited since is told.
+    #[serde(default)]
+    pub options: BTreeMap<String, BTreeMap<String, String>>,
     /// Private keys by build, in OpenSSH's format.
     pub keys: BTreeMap<String, String>,
 }
@@ -77,9 +83,18 @@ impl Keeper {
 
     /// Removes the file.
     pub fn remove(&self) {
-        // One that is gone already is what was wanted.
-        let _ = std::fs::remove_file(&self.lock().0);
+        remove(&self.lock().0);
     }
+}
+
+/// Removes the file of a run that nobody will go on with.
+pub fn forget(directory: &Path, run: &str) {
+    remove(&path_of(directory, run));
+}
+
+fn remove(path: &Path) {
+    // One that is gone already is what was wanted.
+    let _ = std::fs::remove_file(path);
 }
 
 /// The continuation file of a run.

@@ -45,6 +45,8 @@ struct Inner {
     file: File,
     path: PathBuf,
     ledger: Ledger,
+    /// Where a torn last line begins, until the next entry takes its place.
+    torn_at: Option<u64>,
 }
 
 /// A journal that was opened again.
@@ -69,13 +71,15 @@ impl Journal {
         std::fs::create_dir_all(directory).map_err(at)?;
         let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(at)?;
         File::open(directory).and_then(|handle| handle.sync_all()).map_err(at)?;
-        let journal = Self::from_parts(file, path.clone(), Ledger::default());
+        let inner = Inner { file, path: path.clone(), ledger: Ledger::default(), torn_at: None };
+        let journal = Self(Arc::new(Mutex::new(inner)));
         journal.append(first)?;
         Ok(journal)
     }
 
-    /// Opens the journal of an earlier run, to release what it owes. A torn last line (the writer was killed in the middle of it) is dropped; any
-    /// other line that cannot be read or believed is passed over and named, and what the rest says still counts.
+    /// Opens the journal of an earlier run, to release what it owes. A torn last line (the writer was killed in the middle of it) does not count, and the
+    /// next entry takes its place; any other line that cannot be read or believed is passed over and named, and what the rest says still counts.
+    /// Opening changes nothing, since the writer may live and be in the middle of a line.
     pub fn open(path: &Path) -> Result<Opened, Error> {
         let at = |source| Error::Io { path: path.to_owned(), source };
         let text = std::fs::read(path).map_err(at)?;
@@ -94,12 +98,9 @@ impl Journal {
             damage.push(format!("{}: it does not begin with a run", path.display()));
         }
         let file = OpenOptions::new().append(true).open(path).map_err(at)?;
-        file.set_len(whole as u64).map_err(at)?;
-        Ok(Opened { journal: Self::from_parts(file, path.to_owned(), ledger), entries, damage })
-    }
-
-    fn from_parts(file: File, path: PathBuf, ledger: Ledger) -> Self {
-        Self(Arc::new(Mutex::new(Inner { file, path, ledger })))
+        let torn_at = (whole < text.len()).then_some(whole as u64);
+        let inner = Inner { file, path: path.to_owned(), ledger, torn_at };
+        Ok(Opened { journal: Self(Arc::new(Mutex::new(inner))), entries, damage })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -159,6 +160,9 @@ impl Inner {
         ledger.apply(entry).map_err(|source| Error::Illegal { path: self.path.clone(), source })?;
         let mut line = serde_json::to_vec(entry).map_err(|e| self.io(e.into()))?;
         line.push(b'\n');
+        if let Some(end) = self.torn_at.take() {
+            self.file.set_len(end).map_err(|e| self.io(e))?;
+        }
         // One write and one flush an entry: a reader sees whole lines, or one torn last line.
         self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(|e| self.io(e))?;
         self.ledger = ledger;

@@ -78,6 +78,10 @@ pub enum Entry {
     Step { build: String, step: String },
     /// Provisioner `index` (from 0) of a build ended well; `digest` is of its inputs.
     Provisioned { build: String, index: usize, digest: String },
+    /// What the build's machine had done to it is lost with the machine: its steps begin anew.
+    Restarted { build: String },
+    /// A build ended well, with its post-processors.
+    Built { build: String },
     /// The run ended and settled all it could. Claims still owed are leftovers.
     End { outcome: Outcome },
 }
@@ -107,8 +111,8 @@ pub enum ClaimState {
     Refused,
     /// It is gone.
     Released,
-    /// It was handed over as a product.
-    Kept,
+    /// It was handed over as a product, under this id.
+    Kept(String),
 }
 
 /// A resource that the run made or may have made.
@@ -125,10 +129,10 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The resource's id, when the call returned one.
+    /// The resource's id, when it is there and the call returned one.
     pub fn resource_id(&self) -> Option<&str> {
         match &self.state {
-            ClaimState::Held(id) => Some(id),
+            ClaimState::Held(id) | ClaimState::Kept(id) => Some(id),
             _ => None,
         }
     }
@@ -178,6 +182,7 @@ pub struct Ledger {
     outcome: Option<Outcome>,
     steps: BTreeSet<(String, String)>,
     provisioned: BTreeMap<(String, usize), String>,
+    built: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -207,7 +212,7 @@ impl Ledger {
                 _ => None,
             }),
             Entry::Kept { claim } => self.change("kept", *claim, |state| match state {
-                ClaimState::Held(_) | ClaimState::Kept => Some(ClaimState::Kept),
+                ClaimState::Held(id) | ClaimState::Kept(id) => Some(ClaimState::Kept(id.clone())),
                 _ => None,
             }),
             Entry::End { outcome } => {
@@ -224,6 +229,15 @@ impl Ledger {
             }
             Entry::Resumed { .. } => {
                 self.outcome = None;
+                Ok(())
+            }
+            Entry::Restarted { build } => {
+                self.steps.retain(|(of, _)| of != build);
+                self.provisioned.retain(|(of, _), _| of != build);
+                Ok(())
+            }
+            Entry::Built { build } => {
+                self.built.insert(build.clone());
                 Ok(())
             }
             Entry::Run { .. } => Ok(()),
@@ -265,7 +279,8 @@ impl Ledger {
 
     /// Complete products of a build that were not handed over yet, oldest first.
     pub fn products(&self, build: &str) -> Vec<Claim> {
-        let wanted = |claim: &&Claim| claim.intent.build == build && claim.ready && claim.resource_id().is_some();
+        let wanted =
+            |claim: &&Claim| claim.intent.build == build && claim.ready && matches!(claim.state, ClaimState::Held(_));
         self.claims.values().filter(wanted).cloned().collect()
     }
 
@@ -282,6 +297,11 @@ impl Ledger {
     /// The digest of a provisioner's inputs when it ended well; `None` when it did not (yet).
     pub fn provisioned(&self, build: &str, index: usize) -> Option<&str> {
         self.provisioned.get(&(build.to_owned(), index)).map(String::as_str)
+    }
+
+    /// Whether a build ended well, with its post-processors.
+    pub fn is_built(&self, build: &str) -> bool {
+        self.built.contains(build)
     }
 
     /// One claim.
@@ -355,6 +375,20 @@ mod tests {
             Entry::Released { claim: 3 },
         ]);
         assert!(ledger(&entries).owed(None, Verdict::Failure).is_empty());
+    }
+
+    #[test]
+    fn a_machine_that_is_lost_takes_its_steps_with_it() {
+        let build = || "b".to_owned();
+        let mut ledger = ledger(&[
+            Entry::Step { build: build(), step: "StepProvision".into() },
+            Entry::Step { build: "other".into(), step: "StepProvision".into() },
+            Entry::Provisioned { build: build(), index: 0, digest: "d".into() },
+        ]);
+        assert!(ledger.has_done("b", "StepProvision") && ledger.provisioned("b", 0).is_some());
+        ledger.apply(&Entry::Restarted { build: build() }).unwrap();
+        assert!(!ledger.has_done("b", "StepProvision") && ledger.provisioned("b", 0).is_none());
+        assert!(ledger.has_done("other", "StepProvision"));
     }
 
     #[test]

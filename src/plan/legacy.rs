@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
+use crate::clock;
 use crate::hcl::Value;
 use crate::hcl::body::EvaluatedBody;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
@@ -83,13 +84,10 @@ pub fn render(
     rendered.map_err(|error| RenderError(error.of_option(option)))
 }
 
-/// When this process started: all its templates agree on the time.
-static STARTED: LazyLock<Moment> = LazyLock::new(|| Moment::utc(jiff::Timestamp::now().as_second()));
-
 fn functions(names: &Names<'_>, build: Option<BTreeMap<String, Data>>) -> Functions {
     let working_directory = std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default();
-    let mut functions =
-        standard::functions(standard::Facts { now: *STARTED, working_directory, random: Arc::new(random) });
+    let now = Moment::utc(clock::started().as_second());
+    let mut functions = standard::functions(standard::Facts { now, working_directory, random: Arc::new(random) });
     functions.insert_constant("build_name", names.build_name.to_owned());
     functions.insert_constant("build_type", names.build_type.to_owned());
     functions.insert_constant("packer_version", PACKER_VERSION.to_owned());

@@ -30,7 +30,10 @@ pub fn packer(duration: Duration) -> String {
     if parts.is_empty() { "0 microseconds".to_owned() } else { parts.join(" ") }
 }
 
-/// A short text for tables, to three figures or so: `340 ms`, `12.3 s`, `4 min 12 s`, `1 h 02 min`.
+/// Seconds of a day.
+const DAY: u128 = 24 * 3600;
+
+/// A short text for tables, to three figures or so: `340 ms`, `12.3 s`, `4 min 12 s`, `1 h 02 min`, `3 d 4 h`.
 pub fn brief(duration: Duration) -> String {
     let millis = duration.as_millis();
     // Rounded to what is shown, so that 59.96 s is not "60.0 s".
@@ -42,8 +45,10 @@ pub fn brief(duration: Duration) -> String {
         format!("{}.{} s", tenths / 10, tenths % 10)
     } else if seconds < 3600 {
         format!("{} min {:02} s", seconds / 60, seconds % 60)
-    } else {
+    } else if seconds < 2 * DAY {
         format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60)
+    } else {
+        format!("{} d {} h", seconds / DAY, seconds % DAY / 3600)
     }
 }
 
@@ -97,6 +102,7 @@ mod tests {
             (252_400, "4 min 12 s"),
             (3_599_600, "1 h 00 min"),
             (3_720_000, "1 h 02 min"),
+            (273_600_000, "3 d 4 h"),
         ] {
             assert_eq!(brief(Duration::from_millis(millis)), text);
         }

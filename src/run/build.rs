@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::artifact::{Artifact, Destroy};
-use crate::engine::ledger::{Claim, Verdict};
+use crate::engine::ledger::{Claim, Entry, Verdict};
 use crate::engine::mode::OnError;
 use crate::engine::step::{Cx, StepError};
 use crate::engine::{Cause, chain};
@@ -35,6 +35,10 @@ pub async fn run(build: &PreparedBuild, shared: &Shared, sources: &Sources) -> F
     let events = shared.events.for_build(&build.plan.name);
     let parts = (events, shared.journal.clone(), shared.keeper.clone(), shared.cancel.clone());
     let cx = Cx::new(shared.run.clone(), &build.plan.name, parts, shared.mode, shared.prompt.clone());
+    if shared.journal.ledger().is_built(&build.plan.name) {
+        cx.events.say("It ended well before the run was resumed: skipped");
+        return Finished { name: build.plan.name.clone(), ..Finished::default() };
+    }
     let provisioning = Provisioning::new(&cx, build, sources, &shared.secrets);
     let story = async {
         match build.source.build(&cx, &shared.world, &provisioning).await {
@@ -95,6 +99,11 @@ async fn succeeded(
     }
     if let Err(error) = cleanup::hand_over(cx, &shared.world, build.source.as_ref()).await {
         finished.error.get_or_insert(chain(error.as_ref()));
+    }
+    if finished.error.is_none()
+        && let Err(error) = cx.journal.append(&Entry::Built { build: build.plan.name.clone() })
+    {
+        finished.error = Some(chain(&error));
     }
     finished
 }

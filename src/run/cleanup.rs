@@ -97,7 +97,8 @@ fn announcement(claim: &Claim) -> String {
 /// What is left of a run without being owed: everything that an aborted build keeps.
 pub fn kept_by_abort(cx: &Cx) -> Vec<Leftover> {
     let owed = cx.journal.ledger().owed(Some(&cx.build), Verdict::Failure);
-    owed.iter().map(|claim| leftover(&cx.run, claim, "kept because of -on-error".to_owned())).collect()
+    let reason = "kept because of -on-error".to_owned();
+    owed.iter().map(|claim| Leftover { remedy: choice(&cx.run), ..leftover(&cx.run, claim, reason.clone()) }).collect()
 }
 
 /// Releases what a run that is over still owes, found in its journal. Products of builds that succeeded were handed over and are not touched.
@@ -157,11 +158,15 @@ pub async fn hand_over(cx: &Cx, world: &World, source: &dyn Source) -> Result<Ve
     Ok(products)
 }
 
+/// The two things that people can do with what is kept.
+fn choice(run: &str) -> String {
+    format!("kiln cleanup {run} (or go on with it: kiln resume {run})")
+}
+
 /// Products that are still being made and are left alone.
 pub fn pending(cx: &Cx) -> Vec<Leftover> {
     let owed = cx.journal.ledger().owed(Some(&cx.build), Verdict::Failure);
-    let remedy = format!("kiln resume {} to go on, kiln cleanup {} to remove it", cx.run, cx.run);
     let pending =
-        |claim: &Claim| Leftover { remedy: remedy.clone(), ..leftover(&cx.run, claim, "still pending".into()) };
+        |claim: &Claim| Leftover { remedy: choice(&cx.run), ..leftover(&cx.run, claim, "still pending".into()) };
     owed.iter().filter(|claim| claim.intent.keep == Keep::OnSuccess).map(pending).collect()
 }

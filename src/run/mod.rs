@@ -1,6 +1,7 @@
 //! Runs a plan: the only place that knows all kinds of components.
 
 pub mod build;
+pub mod changes;
 pub mod cleanup;
 pub mod data;
 pub mod engine_facts;

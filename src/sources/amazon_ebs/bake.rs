@@ -50,7 +50,7 @@ pub struct Bake<'a> {
 /// Bakes. `None`: the template asked for no image.
 pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -> Result<Option<Artifact>, StepError> {
     let aws = world.aws(&source.access.access()).await.map_err(|e| StepError::Failed(e.into()))?;
-    let past = Past::new(cx.journal.ledger(), &cx.build);
+    let past = Past::recover(cx, &aws).await.map_err(StepError::Failed)?;
     let bake = &Bake { source, cx, ec2: aws.ec2(), aws, names: Names::new(cx), past };
 
     let (older, from, network) = tokio::try_join!(
@@ -61,7 +61,7 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
     let tags = &BuildTags::render(source, cx, &bake.ec2.region, &from).map_err(StepError::Failed)?;
     let first_name = |region: &str| replace_image::first_name(bake, &older, region);
     let (name, region) = (first_name(&bake.ec2.region), bake.ec2.region.clone());
-    let made = match bake.past.image(&region, &name) {
+    let made = match replace_image::begun(bake, &region) {
         Some(begun) => Some(go_on(bake, &from, begun).await?),
         // Boxed, since the compiler lays futures out only so many levels deep.
         None => Box::pin(make(bake, hook, &from, &network, tags, &name)).await?,
@@ -160,6 +160,13 @@ impl Bake<'_> {
             at: jiff::Timestamp::now().as_second(),
             token: String::new(),
         }
+    }
+
+    /// The client token of the next call `what`. It is the same in every try of one call, and another one for a call that is made once more because what
+    /// the first one made has failed: EC2 would give that back.
+    pub fn token(&self, what: &str) -> String {
+        let made = self.cx.journal.ledger().claims(&self.cx.build).count();
+        self.names.token(&format!("{what} {made}"))
     }
 
     /// Records that a product is complete.

@@ -1,7 +1,12 @@
 //! What an earlier process of the same run has made for this build, as its journal says: a resumed bake goes on with it.
 
-use crate::aws::release;
-use crate::engine::ledger::{Claim, ClaimId, ClaimState, Ledger};
+use futures_util::future::try_join_all;
+
+use crate::aws::instance::Seen;
+use crate::aws::{Aws, release};
+use crate::engine::Cause;
+use crate::engine::ledger::{Claim, ClaimId, ClaimState, Entry, Keep, Ledger};
+use crate::engine::step::Cx;
 
 /// A build's past. Empty for a run that has just begun.
 pub struct Past {
@@ -10,9 +15,26 @@ pub struct Past {
 }
 
 impl Past {
-    /// The past of a build.
-    pub fn new(ledger: Ledger, build: &str) -> Self {
-        Self { ledger, build: build.to_owned() }
+    /// The past of a build. Calls whose answers were never heard are looked into; a machine that is gone meanwhile is forgotten, with what was done to it.
+    pub async fn recover(cx: &Cx, aws: &Aws) -> Result<Self, Cause> {
+        let past = Self::new(cx);
+        let unheard = past.ledger.claims(&past.build).filter(|claim| claim.state == ClaimState::Intended);
+        try_join_all(unheard.map(|claim| hear(cx, aws, claim))).await?;
+        let past = Self::new(cx);
+        if let Some(claim) = past.machine()
+            && past.ledger.claims(&past.build).all(|claim| claim.intent.kind != release::IMAGE || !claim.is_open())
+            && is_gone(aws, claim).await?
+        {
+            let id = claim.resource_id().unwrap_or_default();
+            cx.events.say(format!("The instance {id} is gone: the bake begins anew with another one"));
+            cx.journal.append(&Entry::Released { claim: claim.id })?;
+            cx.journal.append(&Entry::Restarted { build: past.build.clone() })?;
+        }
+        Ok(Self::new(cx))
+    }
+
+    fn new(cx: &Cx) -> Self {
+        Self { ledger: cx.journal.ledger(), build: cx.build.to_string() }
     }
 
     /// The claim on the temporary key pair, open or settled: the key itself is good as long as the machine lives.
@@ -27,17 +49,19 @@ impl Past {
 
     /// The instance, when it is there.
     pub fn instance(&self) -> Option<(ClaimId, String)> {
-        held(self.of_kind(release::INSTANCE))
+        held(self.machine().into_iter())
     }
 
-    /// Whether a launch was asked for whose answer was never heard.
-    pub fn may_have_launched(&self) -> bool {
-        self.of_kind(release::INSTANCE).any(|claim| claim.state == ClaimState::Intended)
+    fn machine(&self) -> Option<&Claim> {
+        self.of_kind(release::INSTANCE).find(|claim| claim.resource_id().is_some())
     }
 
     /// The image of that name in a region, when it was asked for and not undone.
     pub fn image(&self, region: &str, name: &str) -> Option<(ClaimId, String)> {
-        let wanted = |claim: &&Claim| claim.intent.place.region == region && claim.intent.name == name;
+        let wanted = |claim: &&Claim| {
+            let intent = &claim.intent;
+            intent.keep == Keep::OnSuccess && intent.place.region == region && intent.name == name
+        };
         held(self.of_kind(release::IMAGE).filter(wanted))
     }
 
@@ -53,4 +77,22 @@ impl Past {
 
 fn held<'a>(mut claims: impl Iterator<Item = &'a Claim>) -> Option<(ClaimId, String)> {
     claims.find_map(|claim| Some((claim.id, claim.resource_id()?.to_owned())))
+}
+
+/// Finds out what a call did whose answer was never heard. What is not found may still come: its claim stays open.
+async fn hear(cx: &Cx, aws: &Aws, claim: &Claim) -> Result<(), Cause> {
+    let ec2 = aws.ec2_in(&claim.intent.place.region);
+    if let Some(id) = release::find(&ec2, claim, &cx.run).await? {
+        cx.journal.append(&Entry::Made { claim: claim.id, id })?;
+    }
+    Ok(())
+}
+
+async fn is_gone(aws: &Aws, claim: &Claim) -> Result<bool, Cause> {
+    let id = claim.resource_id().unwrap_or_default();
+    let found = aws.ec2_in(&claim.intent.place.region).instances.look("DescribeInstances", id).await?;
+    Ok(match found {
+        Some(instance) => ["shutting-down", "terminated"].contains(&instance.state.as_str()),
+        None => release::seen(claim) == Seen::Yes,
+    })
 }

@@ -10,7 +10,7 @@ use crate::engine::{Cause, chain};
 
 use super::super::bake::Bake;
 use super::super::tags::BuildTags;
-use super::Refused;
+use super::{Refused, replace_image};
 
 /// How often one copy is asked for. EC2 gives no reason for most copies that fail, and another try mends them.
 const TRIES: u32 = 3;
@@ -74,12 +74,12 @@ fn sort(bake: &Bake<'_>, regions: Vec<String>, made: Vec<Result<Image, Cause>>) 
 
 async fn copy(bake: &Bake<'_>, image: &Image, name: String, tags: &BuildTags, region: &str) -> Result<Image, Cause> {
     let target = bake.aws.ec2_in(region);
-    let mut begun = bake.past.image(region, &name);
+    let mut begun = replace_image::begun(bake, region);
     let mut again = 1;
     loop {
         let (claim, id) = match begun.take() {
             Some(begun) => begun,
-            None => request(bake, image, &name, tags, &target, again).await?,
+            None => request(bake, image, &name, tags, &target).await?,
         };
         let tell =
             |state: &str, percent| bake.cx.waiting("StepAMIRegionCopy", &format!("{region}: image {state}"), percent);
@@ -110,11 +110,9 @@ async fn request(
     name: &str,
     tags: &BuildTags,
     target: &Ec2,
-    again: u32,
 ) -> Result<(ClaimId, String), Cause> {
     let request = Copy {
-        // Each try has its own token: the same one would give the failed copy back.
-        token: bake.names.token(&format!("CopyImage {} {again}", target.region)),
+        token: bake.token(&format!("CopyImage {}", target.region)),
         source_region: bake.ec2.region.clone(),
         source: image.id.clone(),
         name: name.to_owned(),

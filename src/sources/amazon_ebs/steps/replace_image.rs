@@ -9,7 +9,7 @@ use crate::aws::image::{self, Image};
 use crate::aws::image_rename::{self, Renamed};
 use crate::aws::{Ec2, release};
 use crate::engine::Cause;
-use crate::engine::ledger::{Claim, Keep};
+use crate::engine::ledger::{Claim, ClaimId, Keep};
 
 use super::super::bake::Bake;
 use super::super::tags::BuildTags;
@@ -24,9 +24,20 @@ pub fn first_name(bake: &Bake<'_>, older: &Older, region: &str) -> String {
     if !older.iter().any(|(place, _)| place == region) {
         return name.clone();
     }
+    name_beside(bake)
+}
+
+/// What the new image is called as long as an older one has its name.
+fn name_beside(bake: &Bake<'_>) -> String {
     let suffix = format!("-{}", bake.cx.run);
-    let kept: String = name.chars().take(LONGEST_NAME - suffix.len()).collect();
+    let kept: String = bake.source.options.ami_name.chars().take(LONGEST_NAME - suffix.len()).collect();
     kept + &suffix
+}
+
+/// The image in `region` that the run had asked for before it was resumed, under whichever of its names it has not given up yet.
+pub fn begun(bake: &Bake<'_>, region: &str) -> Option<(ClaimId, String)> {
+    let beside = bake.past.image(region, &name_beside(bake));
+    beside.or_else(|| bake.past.image(region, &bake.source.options.ami_name))
 }
 
 /// Removes the older images, and gives the new ones their name.
@@ -79,7 +90,7 @@ async fn rename(bake: &Bake<'_>, ec2: &Ec2, new: &Image, tags: &BuildTags) -> Re
     let renamed = Renamed {
         image: new.id.clone(),
         name: name.clone(),
-        token: bake.names.token(&format!("rename {}", ec2.region)),
+        token: bake.token(&format!("rename {}", ec2.region)),
         tags: tags.image.clone(),
         snapshot_tags: tags.snapshots.clone(),
     };

@@ -5,8 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::aws::image::Image;
 use crate::aws::instance::{self, Instance, Launch, Metadata};
-use crate::aws::tags::{BUILD, RUN};
-use crate::aws::{Error, release};
+use crate::aws::release;
 use crate::engine::Cause;
 use crate::engine::ledger::{ClaimId, Keep};
 
@@ -63,18 +62,7 @@ async fn request(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<(ClaimId, Strin
     bake.cx.events.say("Launching a source AWS instance...");
     let mut intent = bake.intent(release::INSTANCE, Keep::Never, "");
     intent.token = spec.token.clone();
-    let call = async {
-        // A process that died may have launched it without hearing of it. Its deadline was another, so the token alone would not do.
-        let lost = match bake.past.may_have_launched() {
-            true => instance::find(&bake.ec2, spec.tags.get(RUN), spec.tags.get(BUILD)).await?,
-            false => None,
-        };
-        let id = match lost {
-            Some(id) => id,
-            None => instance::launch(&bake.ec2, &spec).await?,
-        };
-        Ok::<_, Error>((id.clone(), id))
-    };
+    let call = async { instance::launch(&bake.ec2, &spec).await.map(|id| (id.clone(), id)) };
     Ok(bake.cx.journal.acquire(intent, call).await?)
 }
 
@@ -83,7 +71,7 @@ fn spec(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Launch, Cause> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let placed = options.placement.as_ref().and_then(|placement| placement.tenancy.clone());
     Ok(Launch {
-        token: bake.names.token("RunInstances"),
+        token: bake.token("RunInstances"),
         image: wanted.image.id.clone(),
         instance_type: options.instance_type.clone().unwrap_or_default(),
         key: wanted.key.name.clone(),

@@ -1,0 +1,138 @@
+//! The runs that this machine has journals of.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::engine::chain;
+use crate::engine::journal::{Journal, Opened};
+use crate::engine::ledger::{Claim, Entry, Outcome, Verdict};
+use crate::run::sweep::began;
+
+/// A run, as its journal tells it.
+pub struct PastRun {
+    /// Its id.
+    pub run: String,
+    /// Its journal.
+    pub journal: Journal,
+    /// What the journal holds.
+    pub entries: Vec<Entry>,
+    /// Lines of it that cannot be read or believed.
+    pub damage: Vec<String>,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its process works on it.
+    Running,
+    /// Its process was killed, or is on another machine.
+    Killed,
+    /// It came to its end.
+    Ended(Outcome),
+}
+
+/// All runs, oldest first, and what could not be opened.
+pub fn all(directory: &Path) -> (Vec<PastRun>, Vec<String>) {
+    let (mut runs, mut unreadable) = (Vec::new(), Vec::new());
+    for path in journals(directory) {
+        match open(&path) {
+            Ok(run) => runs.push(run),
+            Err(error) => unreadable.push(error),
+        }
+    }
+    (runs, unreadable)
+}
+
+/// The one run whose id begins so.
+///
+/// # Errors
+/// A text that says that there is none, or which ones there are.
+pub fn one(directory: &Path, beginning: &str) -> Result<PastRun, String> {
+    let matches = |path: &PathBuf| id(path).starts_with(beginning);
+    let found: Vec<PathBuf> = journals(directory).into_iter().filter(matches).collect();
+    match &found[..] {
+        [path] => open(path),
+        [] => Err(format!("no run `{beginning}` in {}: `kiln runs` lists them", directory.display())),
+        many => {
+            let ids: Vec<String> = many.iter().map(|path| id(path)).collect();
+            Err(format!("{} runs begin with `{beginning}`: {}", many.len(), ids.join(", ")))
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<PastRun, String> {
+    let Opened { journal, entries, damage } = Journal::open(path).map_err(|error| chain(&error))?;
+    Ok(PastRun { run: id(path), journal, entries, damage })
+}
+
+fn id(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn journals(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "journal")).collect();
+    paths.sort();
+    paths
+}
+
+impl PastRun {
+    /// How it stands.
+    pub fn state(&self) -> State {
+        match self.journal.ledger().outcome() {
+            Some(outcome) => State::Ended(outcome),
+            None if self.has_process() => State::Running,
+            None => State::Killed,
+        }
+    }
+
+    /// What it still holds, newest first.
+    pub fn held(&self) -> Vec<Claim> {
+        self.journal.ledger().owed(None, Verdict::Failure)
+    }
+
+    /// When it began, in seconds since 1970.
+    pub fn started(&self) -> Option<i64> {
+        self.entries.iter().find_map(|entry| match entry {
+            Entry::Run { started, .. } => Some(*started),
+            _ => None,
+        })
+    }
+
+    /// The directory that it was started in; empty when the journal does not say.
+    pub fn directory(&self) -> &str {
+        let told = self.entries.iter().find_map(|entry| match entry {
+            Entry::Run { directory, .. } => Some(directory.as_str()),
+            _ => None,
+        });
+        told.unwrap_or_default()
+    }
+
+    /// Whether a process of the number that last worked on it runs the same program here.
+    fn has_process(&self) -> bool {
+        let last = self.entries.iter().rev().find_map(|entry| match entry {
+            Entry::Run { pid, host, .. } | Entry::Resumed { pid, host, .. } => Some((*pid, host.as_str())),
+            _ => None,
+        });
+        let Some((pid, host)) = last else { return false };
+        let here = nix::unistd::gethostname().is_ok_and(|name| name.to_string_lossy() == host);
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        here && name.trim() == "kiln" && pid != std::process::id()
+    }
+}
+
+/// How long the journal of a run that holds nothing is kept, for `kiln runs`: a month.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Removes the journals of runs that ended long ago and hold nothing.
+pub fn forget_old(directory: &Path, now: SystemTime) {
+    let old = |path: &PathBuf| began(&id(path)).is_some_and(|began| began + REMEMBERED < now);
+    let settled = |run: &PastRun| run.damage.is_empty() && run.held().is_empty() && run.state() != State::Running;
+    for path in journals(directory).into_iter().filter(old) {
+        if open(&path).as_ref().is_ok_and(settled) {
+            // One that stays is forgotten the next time.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
