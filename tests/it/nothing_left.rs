@@ -2,7 +2,8 @@
 
 use nix::sys::signal::Signal;
 
-use crate::sandbox::{Sandbox, can_boot, ec2};
+use crate::endpoint::{Endpoint, Watched, wait};
+use crate::sandbox::{Sandbox, can_boot};
 use crate::world::resources;
 
 /// A template for local EC2 with more in its source and in its build.
@@ -132,55 +133,29 @@ fn what_dead_runs_of_other_machines_left_is_found_by_tags() {
     if !can_boot("what_dead_runs_of_other_machines_left_is_found_by_tags") {
         return;
     }
-    let sandbox = Sandbox::new();
-    sandbox.file("t.pkr.hcl", &template("", "provisioner \"shell\" { inline = [\"echo here\", \"sleep 600\"] }"));
-    let mut server = sandbox.kiln();
-    let log = std::fs::File::create(sandbox.path().join("server.log")).unwrap();
-    let mut server = server.args(["ec2-local", "--listen", "127.0.0.1:0"]).stdout(log).spawn().unwrap();
-    let port = port(&sandbox);
-    let url = format!("http://127.0.0.1:{port}");
-    let kiln = |args: &[&str]| {
-        let mut command = sandbox.kiln();
-        command.env("AWS_ENDPOINT_URL", &url).env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
-        // Another machine: it has no journal of the run.
-        command.env("KILN_STATE_DIR", sandbox.path().join("elsewhere")).args(args);
-        crate::sandbox::Ran::from(command.output().unwrap())
-    };
-    let mut build = sandbox.kiln();
-    build.env("AWS_ENDPOINT_URL", &url).env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
-    let out = std::fs::File::create(sandbox.path().join("build.log")).unwrap();
-    let mut build = build.args(["build", "--lease", "2s", "t.pkr.hcl"]).stdout(out).spawn().unwrap();
-    let told = || std::fs::read_to_string(sandbox.path().join("build.log")).unwrap();
-    wait(|| told().contains("here"));
+    let endpoint = Endpoint::start(&[]);
+    let sleeps = "provisioner \"shell\" { inline = [\"echo here\", \"sleep 600\"] }";
+    endpoint.sandbox.file("t.pkr.hcl", &template("", sleeps));
+    // Another machine: it has no journal of the run.
+    let kiln = |args: &[&str]| crate::sandbox::Ran::from(endpoint.kiln("elsewhere").args(args).output().unwrap());
+    let log = endpoint.sandbox.path().join("build.log");
+    let mut build = endpoint.kiln("state");
+    build.args(["build", "--lease", "2s", "t.pkr.hcl"]);
+    let mut build = Watched::start(build, &log);
+    let told = || std::fs::read_to_string(&log).unwrap();
+    wait("the provisioner", || told().contains("here"));
     // Longer than the lease: it has been renewed.
     std::thread::sleep(std::time::Duration::from_secs(4));
     kiln(&["cleanup", "--region", "us-east-1"]).expect(0).says("Nothing of a dead run");
 
-    build.kill().unwrap();
-    build.wait().unwrap();
-    wait(|| kiln(&["cleanup", "--dry-run", "--region", "us-east-1"]).stdout.contains("instance i-"));
+    build.signal(Signal::SIGKILL);
+    build.finish();
+    wait("the end of the lease", || {
+        kiln(&["cleanup", "--dry-run", "--region", "us-east-1"]).stdout.contains("instance i-")
+    });
     kiln(&["cleanup", "--older-than", "1h", "--region", "us-east-1"]).expect(0).says("Nothing of a dead run");
     kiln(&["cleanup", "--region", "us-east-1"]).expect(0).says("Removed");
-    let answer = ec2(port, "us-east-1", "Action=DescribeSecurityGroups");
+    let answer = endpoint.ec2("us-east-1", "Action=DescribeSecurityGroups");
     assert!(!answer.contains("packer_"), "{answer}");
     kiln(&["cleanup", "--region", "us-east-1"]).expect(0).says("Nothing of a dead run");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(server.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
-    server.wait().unwrap();
-}
-
-/// The port that `ec2-local` says it listens on.
-fn port(sandbox: &Sandbox) -> u16 {
-    let told = || std::fs::read_to_string(sandbox.path().join("server.log")).unwrap();
-    wait(|| told().contains("AWS_ENDPOINT_URL=http://127.0.0.1:"));
-    let text = told();
-    let rest = text.split("AWS_ENDPOINT_URL=http://127.0.0.1:").nth(1).unwrap();
-    rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
-}
-
-fn wait(mut until: impl FnMut() -> bool) {
-    let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !until() {
-        assert!(std::time::Instant::now() < limit, "it never came");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
 }

@@ -13,6 +13,14 @@ pub fn resources(sandbox: &Sandbox, region: &str) -> BTreeSet<String> {
     server.wait_for("export AWS_ENDPOINT_URL=");
     let output = server.output();
     let port = output.split("AWS_ENDPOINT_URL=http://127.0.0.1:").nth(1).unwrap().trim().parse().unwrap();
+    let found = held(port, region);
+    server.signal(Signal::SIGTERM);
+    server.finish();
+    found
+}
+
+/// The same of an endpoint that runs.
+pub fn held(port: u16, region: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (kind, query, element) in [
         ("key-pair", "Action=DescribeKeyPairs", "keyName"),
@@ -25,20 +33,28 @@ pub fn resources(sandbox: &Sandbox, region: &str) -> BTreeSet<String> {
         ("image", "Action=DescribeImages&Owner.1=self", "imageId"),
         ("snapshot", "Action=DescribeSnapshots&Owner.1=self", "snapshotId"),
         ("security-group", "Action=DescribeSecurityGroups", "groupName"),
+        ("launch-template", "Action=DescribeLaunchTemplates", "launchTemplateName"),
+        (
+            "spot-request",
+            "Action=DescribeSpotInstanceRequests&Filter.1.Name=state&Filter.1.Value.1=open&Filter.1.Value.2=active",
+            "spotInstanceRequestId",
+        ),
         ("tag", "Action=DescribeTags&Filter.1.Name=key&Filter.1.Value.1=kiln:run", "resourceId"),
+        ("lease", "Action=DescribeTags&Filter.1.Name=key&Filter.1.Value.1=kiln:expires", "resourceId"),
     ] {
         let answer = ec2(port, region, query);
         assert!(answer.starts_with("HTTP/1.1 200"), "{query}: {answer}");
         found.extend(elements(&answer, element).into_iter().map(|id| format!("{kind} {id}")));
     }
-    server.signal(Signal::SIGTERM);
-    server.finish();
     // Every VPC has a default group; it is nobody's. A terminated instance shows its tags for an hour, as on EC2.
-    found.retain(|id| id != "security-group default" && !id.starts_with("tag i-"));
+    let is_mark = |id: &str| id.starts_with("tag ") || id.starts_with("lease ");
+    let of_gone = |id: &str| is_mark(id) && [" i-", " sir-"].iter().any(|kind| id.contains(kind));
+    found.retain(|id| id != "security-group default" && !of_gone(id));
     found
 }
 
-fn elements(xml: &str, name: &str) -> Vec<String> {
+/// The texts of all elements of that name.
+pub fn elements(xml: &str, name: &str) -> Vec<String> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     xml.split(&open).skip(1).filter_map(|rest| Some(rest.split(&close).next()?.to_owned())).collect()
 }

@@ -37,9 +37,10 @@ impl Past {
         Self { ledger: cx.journal.ledger(), build: cx.build.to_string() }
     }
 
-    /// The claim on the temporary key pair, open or settled: the key itself is good as long as the machine lives.
+    /// The claim on the temporary key pair, held or released: the key itself is good as long as the machine lives.
     pub fn key_pair(&self) -> Option<&Claim> {
-        self.of_kind(release::KEY_PAIR).find(|claim| claim.state != ClaimState::Refused)
+        let made = |claim: &&Claim| matches!(claim.state, ClaimState::Held(_) | ClaimState::Released);
+        self.of_kind(release::KEY_PAIR).find(made)
     }
 
     /// The temporary security group, when it is there.
