@@ -24,6 +24,15 @@ interop *args:
     cargo build --release --locked
     tests/interop/run.sh {{ args }}
 
+# The recorded answers of Packer
+conformance suite="../shared/conformance":
+    cargo build --release --locked
+    tests/conformance/check.py {{ suite }} target/release/kiln
+
+# The benches, as tables
+bench:
+    cargo bench --locked
+
 # Bakes every template of the project on this machine
 bake-all:
     cargo build --release --locked
