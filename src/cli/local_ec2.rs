@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::aws::access::LocalEndpoint;
 use crate::local_ec2::instance::{self, Containers};
-use crate::local_ec2::profile::Profile;
+use crate::local_ec2::machine::{Machines, NoMachines};
+use crate::local_ec2::profile::{Behind, Profile};
 use crate::local_ec2::store::Store;
 use crate::local_ec2::{self, Handle, Options, agent, shelf};
 use crate::report::Reporter;
@@ -38,7 +39,8 @@ impl Default for Wishes<'_> {
 /// A running local EC2.
 pub struct Local {
     handle: Handle,
-    machines: Arc<Containers>,
+    /// What boots; nothing where instances only change state.
+    containers: Option<Arc<Containers>>,
     directory: PathBuf,
 }
 
@@ -57,18 +59,15 @@ pub async fn start(settings: &Settings, wishes: Wishes<'_>, reporter: &Arc<Repor
     let directory = settings.data.clone();
     let failed =
         |what: &str, e: &dyn std::fmt::Display| format!("start local EC2 in {}: {what}{e}", directory.display());
-    let store = Store::open(&directory.join("store")).map_err(|e| failed("", &crate::engine::chain(&e)))?;
-    let machines = Containers::new(&directory.join("instances"), store).map_err(|e| failed("", &e))?;
-    let machines = Arc::new(machines);
-    if let Some(mut notices) = machines.notices() {
-        let reporter = reporter.clone();
-        tokio::spawn(async move {
-            while let Some(notice) = notices.recv().await {
-                reporter.print(notice);
-            }
-        });
-    }
-    let mut options = Options::new(state_directory(&directory), machines.clone());
+    let containers = match profile.machines() {
+        Behind::Containers => Some(containers(&directory, reporter).map_err(|e| failed("", &e))?),
+        Behind::None => None,
+    };
+    let machines: Arc<dyn Machines> = match &containers {
+        Some(containers) => containers.clone(),
+        None => Arc::new(NoMachines::default()),
+    };
+    let mut options = Options::new(state_directory(&directory), machines);
     profile.apply(&mut options);
     let file = |flag: Option<&Path>, variable| {
         flag.map(Path::to_owned).or_else(|| settings.variable(variable).map(PathBuf::from))
@@ -76,7 +75,22 @@ pub async fn start(settings: &Settings, wishes: Wishes<'_>, reporter: &Arc<Repor
     options.faults = file(wishes.faults, "KILN_LOCAL_FAULTS");
     options.log = file(wishes.log, "KILN_LOCAL_LOG");
     let handle = local_ec2::serve(wishes.listen, options).await.map_err(|e| failed("listen: ", &e))?;
-    Ok(Local { handle, machines, directory })
+    Ok(Local { handle, containers, directory })
+}
+
+/// The containers of that directory. What people should know of them is told.
+fn containers(directory: &Path, reporter: &Arc<Reporter>) -> Result<Arc<Containers>, String> {
+    let store = Store::open(&directory.join("store")).map_err(|e| crate::engine::chain(&e))?;
+    let containers = Containers::new(&directory.join("instances"), store).map_err(|e| e.to_string())?;
+    if let Some(mut notices) = containers.notices() {
+        let reporter = reporter.clone();
+        tokio::spawn(async move {
+            while let Some(notice) = notices.recv().await {
+                reporter.print(notice);
+            }
+        });
+    }
+    Ok(Arc::new(containers))
 }
 
 /// The store of local EC2 with all its images on the shelf.
@@ -100,7 +114,9 @@ impl Local {
     /// Ends all instances and the endpoint, and puts new images on the shelf.
     pub async fn stop(self) {
         self.handle.shutdown().await;
-        self.machines.shutdown().await;
+        if let Some(containers) = self.containers {
+            containers.shutdown().await;
+        }
         // What fails here is done again, and told, by the next `kiln local`.
         let _ = open_store(&self.directory);
     }

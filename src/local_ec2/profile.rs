@@ -12,7 +12,8 @@
 //!   "accounts": {"AKIDOTHER": "222233334444"},
 //!   "parameters": {"/golden/base": "ami-0123456789abcdef0"},
 //!   "secrets": {"registry": "hunter2"},
-//!   "kms_keys": ["alias/images", "1234abcd-12ab-34cd-56ef-1234567890ab"]
+//!   "kms_keys": ["alias/images", "1234abcd-12ab-34cd-56ef-1234567890ab"],
+//!   "machines": "none"
 //! }
 //! ```
 //!
@@ -24,6 +25,8 @@
 //! - `accounts` says which account an access key belongs to. A key of twelve digits is its own account, any other belongs to `000000000000`.
 //! - `parameters` (SSM) and `secrets` are there in every region and account until somebody overwrites them.
 //! - `kms_keys` are all the keys there are, by id, ARN or alias; without the field every well-formed key exists.
+//! - `machines`: `containers` (usual) or `none`. With `none` instances only change state, and nothing boots: for clients that never log in, on machines
+//!   where no container can run, and for thousands of launches.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -48,6 +51,18 @@ pub struct Profile {
     parameters: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
     kms_keys: Vec<String>,
+    machines: Behind,
+}
+
+/// What stands behind an instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Behind {
+    /// A container that boots.
+    #[default]
+    Containers,
+    /// Nothing: it only changes state.
+    None,
 }
 
 /// What there is without anybody having made it.
@@ -110,6 +125,11 @@ impl Profile {
         Ok(profile)
     }
 
+    /// What stands behind instances. Whoever makes a server's options must know it first.
+    pub fn machines(&self) -> Behind {
+        self.machines
+    }
+
     /// Makes a server's options say the same.
     pub fn apply(self, options: &mut Options) {
         let scale = self.scale.unwrap_or(1.0);
@@ -138,10 +158,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("profile.json");
         let text = r#"{"base":"realistic","scale":0.5,"seed":3,"timings":{"stop":[1,2,4],"run":1},"buckets":true,
-                       "faults":[{"kind":"internal"}],"accounts":{"A":"1"},"parameters":{"p":"v"},"kms_keys":["alias/x"]}"#;
+                       "faults":[{"kind":"internal"}],"accounts":{"A":"1"},"parameters":{"p":"v"},"kms_keys":["alias/x"],"machines":"none"}"#;
         std::fs::write(&path, text).unwrap();
         let mut options = Options::new("x", Arc::new(NoMachines::default()));
-        Profile::named(path.to_str().unwrap()).unwrap().apply(&mut options);
+        let profile = Profile::named(path.to_str().unwrap()).unwrap();
+        assert_eq!(profile.machines(), Behind::None);
+        profile.apply(&mut options);
         assert_eq!((options.pace, options.seed, options.rules.len()), (Pace::Realistic(0.5), 3, 1));
         assert_eq!(options.timings[&Transition::Run], Figure::Fixed(0.5));
         assert_eq!(options.seeds.parameters["p"], "v");
