@@ -12,14 +12,14 @@ use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use crate::engine::ledger::Place;
+use crate::event::Events;
 
 use super::access::{Access, LocalEndpoint, Metadata, Role};
 use super::batch::Batch;
 use super::error::{Error, Kind};
+use super::line::Line;
 use super::{credentials, image, instance};
 
-/// Attempts per call when the template says nothing, as Packer's Amazon plugin has it.
-const ATTEMPTS: u32 = 10;
 /// How long one attempt may take. The SDK itself would wait for ever for an endpoint that accepts and never answers.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a connection may take; a little over the SDK's own 3.1 s, for slow proxies.
@@ -31,6 +31,7 @@ pub struct Aws {
     access: Access,
     local: Option<LocalEndpoint>,
     region: String,
+    line: Arc<Line>,
     regions: Mutex<HashMap<String, Arc<Ec2>>>,
 }
 
@@ -46,18 +47,34 @@ pub struct Ec2 {
     pub instances: Batch<instance::Instance>,
     /// Looks at images, many in one call.
     pub images: Batch<image::Image>,
+    line: Arc<Line>,
+}
+
+impl AsRef<Line> for Aws {
+    fn as_ref(&self) -> &Line {
+        &self.line
+    }
+}
+
+impl AsRef<Line> for Ec2 {
+    fn as_ref(&self) -> &Line {
+        &self.line
+    }
 }
 
 impl Aws {
-    /// Resolves credentials and region. No call is made yet, except those that the credential chain makes when first used.
-    pub async fn connect(access: Access, local: Option<LocalEndpoint>) -> Result<Self, Error> {
+    /// Resolves credentials and region. No call is made yet, except those that the credential chain makes when first used. `events` hears of it when
+    /// AWS does not answer.
+    pub async fn connect(access: Access, local: Option<LocalEndpoint>, events: Option<Events>) -> Result<Self, Error> {
         let config = load(&access, local.as_ref()).await;
         let missing = "no region: set `region` in the source, AWS_REGION, or a region in your AWS profile";
         let region = match config.region() {
             Some(region) if !region.as_ref().is_empty() => region.to_string(),
             _ => return Err(Error::new("configure AWS access", "", Kind::Invalid, missing)),
         };
-        Ok(Self { config, access, local, region, regions: Mutex::default() })
+        let line =
+            Arc::new(Line::new(access.attempts.filter(|n| *n > 0).or_else(|| attempts_variable(&config)), events));
+        Ok(Self { config, access, local, region, line, regions: Mutex::default() })
     }
 
     /// The region of the access options.
@@ -107,6 +124,8 @@ impl Aws {
 
     fn make_ec2(&self, region: &str) -> Ec2 {
         let mut builder = aws_sdk_ec2::config::Builder::from(&self.config).region(Region::new(region.to_owned()));
+        // What is tried again, and how often, is decided in one place (`retry.rs`).
+        builder = builder.retry_config(RetryConfig::disabled());
         if let (Some(url), None) = (&self.access.ec2_endpoint, &self.local) {
             builder = builder.endpoint_url(url);
         }
@@ -117,6 +136,7 @@ impl Aws {
             client,
             region: region.to_owned(),
             place: self.place(region),
+            line: self.line.clone(),
         }
     }
 
@@ -132,12 +152,23 @@ impl Aws {
 
 /// `AWS_ENDPOINT_URL_EC2` and its like, as the SDK itself resolves them.
 fn endpoint_variable(config: &dyn aws_types::service_config::LoadServiceConfig, service_id: &str) -> Option<String> {
-    let key = aws_types::service_config::ServiceConfigKey::builder()
-        .service_id(service_id)
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build()
-        .ok()?;
+    variable(config, service_id, "AWS_ENDPOINT_URL", "endpoint_url")
+}
+
+/// `AWS_MAX_ATTEMPTS`, or `max_attempts` of the profile.
+fn attempts_variable(config: &SdkConfig) -> Option<u32> {
+    let config = config.service_config()?;
+    variable(config, "EC2", "AWS_MAX_ATTEMPTS", "max_attempts")?.parse().ok().filter(|n| *n > 0)
+}
+
+fn variable(
+    config: &dyn aws_types::service_config::LoadServiceConfig,
+    service_id: &str,
+    environment: &str,
+    profile: &str,
+) -> Option<String> {
+    let key = aws_types::service_config::ServiceConfigKey::builder();
+    let key = key.service_id(service_id).env(environment).profile(profile).build().ok()?;
     config.load_config(key)
 }
 
@@ -146,11 +177,10 @@ async fn load(access: &Access, local: Option<&LocalEndpoint>) -> SdkConfig {
     let without_metadata = credentials::without_metadata(access, &http);
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-    let attempts = access.attempts.filter(|n| *n > 0).unwrap_or(ATTEMPTS);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(BACKOFF));
+        .retry_config(RetryConfig::standard());
     if let Some(region) = &access.region {
         loader = loader.region(Region::new(region.clone()));
     }
@@ -165,9 +195,6 @@ async fn load(access: &Access, local: Option<&LocalEndpoint>) -> SdkConfig {
         None => with_role(with_keys(loader, access).await.load().await, access).await,
     }
 }
-
-/// First pause before a describe is asked again; the SDK's own 1 s would be seen in every bake that is throttled once.
-const BACKOFF: Duration = Duration::from_millis(200);
 
 /// Local EC2 takes any key. The template's own keys are used, since they choose the account there; the user's real ones never are.
 async fn load_local(loader: ConfigLoader, access: &Access, local: &LocalEndpoint) -> SdkConfig {

@@ -46,12 +46,14 @@ pub struct Error {
     pub code: Option<String>,
     /// EC2's text, or what the connection said.
     pub message: String,
+    /// Whether an earlier try of the call may have had its effect, whatever became of the last one.
+    pub uncertain: bool,
 }
 
 impl Error {
     /// An error found by Kiln itself in a well-formed answer.
     pub fn new(call: &'static str, subject: impl Into<String>, kind: Kind, message: impl Into<String>) -> Self {
-        Self { call, subject: subject.into(), kind, code: None, message: message.into() }
+        Self { call, subject: subject.into(), kind, code: None, message: message.into(), uncertain: false }
     }
 
     /// Computes the kind of an SDK error. `subject` names the thing the call was about.
@@ -73,24 +75,18 @@ impl Error {
             _ if kind == Kind::Denied => NO_CREDENTIALS.to_owned(),
             _ => deepest(error),
         };
-        Self { call, subject: subject.to_owned(), kind, code, message }
+        Self { call, subject: subject.to_owned(), kind, code, message, uncertain: false }
     }
 
     /// True when this is EC2's error of that code.
     pub fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
-
-    /// True when the same call may succeed later.
-    pub fn is_transient(&self) -> bool {
-        matches!(self.kind, Kind::Throttled | Kind::Unavailable | Kind::Unreachable | Kind::NoReply)
-    }
 }
 
 impl Effect for Error {
     fn certainly_none(&self) -> bool {
-        // A duplicate may be the effect of our own earlier try, whose reply was lost.
-        !matches!(self.kind, Kind::Unavailable | Kind::NoReply | Kind::Duplicate)
+        !self.uncertain && !matches!(self.kind, Kind::Unavailable | Kind::NoReply)
     }
 }
 
@@ -184,7 +180,7 @@ mod tests {
             (Kind::Unreachable, true),
             (Kind::NoReply, false),
             (Kind::Unavailable, false),
-            (Kind::Duplicate, false),
+            (Kind::Duplicate, true),
         ] {
             assert_eq!(Error::new("X", "", kind, "").certainly_none(), certain, "{kind:?}");
         }

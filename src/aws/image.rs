@@ -1,9 +1,9 @@
 //! Images: create, look, wait, release with their snapshots.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::types::{Filter, ResourceType, TagSpecification};
 
 use crate::engine::Cause;
@@ -13,9 +13,10 @@ use super::batch::Batch;
 use super::clients::Ec2;
 use super::device::{BlockDevice, sdk_devices};
 use super::error::{Error, Kind};
-use super::repeat::{create, repeat};
-use super::tags::{EXPIRES, RUN, Tags, specification, take_off};
-use super::wait_states::{MINUTES, YOUNG, retry_in_use};
+use super::repeat::{self, create};
+use super::retry::{Age, Call, Verdict, YOUNG, verdict};
+use super::tags::{EXPIRES, RUN, Tags, put, specification, take_off};
+use super::wait_states::MINUTES;
 
 /// An image as it is now, as far as a bake cares.
 #[derive(Clone, Debug, Default)]
@@ -93,23 +94,25 @@ pub async fn create_image(ec2: &Ec2, new: &NewImage) -> Result<String, Error> {
         vec![specification(ResourceType::Image, &new.tags), specification(ResourceType::Snapshot, &new.snapshot_tags)];
     let both: Vec<TagSpecification> = both.into_iter().flatten().collect();
     let only_image: Vec<TagSpecification> = specification(ResourceType::Image, &new.tags).into_iter().collect();
-    let call = async || match request(ec2, new, both.clone()).await {
-        Err(error) if error.kind == Kind::NoReply || (error.kind == Kind::Unavailable && error.code.is_none()) => {
-            match find_own(ec2, new).await? {
-                Some(id) => Ok(id),
-                None => request(ec2, new, only_image.clone()).await,
-            }
+    let tags = Cell::new(&both);
+    let call = async || {
+        let result = request(ec2, new, tags.get().clone()).await;
+        if let Err(error) = &result
+            && matches!(error.kind, Kind::NoReply | Kind::Unavailable)
+            && error.code.is_none()
+        {
+            tags.set(&only_image);
         }
-        other => other,
+        result
     };
-    create(async || wait_for_state(&call).await, async || find_own(ec2, new).await).await
+    create(ec2, async || wait_for_state(&call).await, async || find_own(ec2, new).await).await
 }
 
 /// EC2 may refuse for some seconds although the instance has been seen stopped (ec2-api.md 2.0).
 async fn wait_for_state(call: &impl AsyncFn() -> Result<String, Error>) -> Result<String, Error> {
     call().await.map_err(|error| {
         let not_yet = error.has_code("InvalidParameterValue") && error.message.contains("Instance is not in state");
-        if not_yet { Error { kind: Kind::Throttled, ..error } } else { error }
+        if not_yet { Error { kind: Kind::InUse, ..error } } else { error }
     })
 }
 
@@ -120,9 +123,7 @@ async fn request(ec2: &Ec2, new: &NewImage, tags: Vec<TagSpecification>) -> Resu
         .instance_id(&new.instance)
         .name(&new.name)
         .set_block_device_mappings(sdk_devices(&new.devices))
-        .set_tag_specifications((!tags.is_empty()).then_some(tags))
-        .customize()
-        .config_override(aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()));
+        .set_tag_specifications((!tags.is_empty()).then_some(tags));
     let made = request.send().await.map_err(|e| Error::from_sdk("CreateImage", &new.name, &e))?;
     let missing = || Error::new("CreateImage", &new.name, Kind::NoReply, "the reply names no image");
     made.image_id.ok_or_else(missing)
@@ -143,7 +144,7 @@ pub async fn find(ec2: &Ec2, name: &str, run: Option<&String>) -> Result<Option<
 pub async fn named(ec2: &Ec2, name: &str) -> Result<Vec<Image>, Error> {
     // `*` and `?` would be wildcards; image names can hold neither.
     let filter = Filter::builder().name("name").values(name).build();
-    repeat(async || {
+    repeat::look(ec2, Age::Old, async || {
         let found = ec2.client.describe_images().owners("self").filters(filter.clone()).send().await;
         let found = found.map_err(|e| Error::from_sdk("DescribeImages", name, &e))?;
         Ok(found.images.unwrap_or_default().into_iter().map(Image::from_sdk).collect())
@@ -190,8 +191,8 @@ pub async fn wait_available(
 ) -> Result<Image, Cause> {
     let started = tokio::time::Instant::now();
     let probe = async || {
-        let found = repeat(async || ec2.images.look("DescribeImages", id).await).await?;
-        let probe = judge(id, found, started.elapsed() < YOUNG)?;
+        let found = seen(ec2, id).await?;
+        let probe = judge(id, found, if started.elapsed() < YOUNG { Age::Young } else { Age::Old })?;
         Ok::<_, Error>(match probe {
             Judged::Ready(image) => Probe::Ready(image),
             Judged::NotYet(image) => Probe::NotYet(image.state.clone(), progress(ec2, &image).await),
@@ -224,7 +225,7 @@ enum Judged {
     NotYet(Image),
 }
 
-fn judge(id: &str, found: Option<Image>, young: bool) -> Result<Judged, Error> {
+fn judge(id: &str, found: Option<Image>, age: Age) -> Result<Judged, Error> {
     match found {
         Some(image) if image.state == "available" => Ok(Judged::Ready(image)),
         Some(image) if ["failed", "error", "invalid", "deregistered"].contains(&image.state.as_str()) => {
@@ -232,7 +233,9 @@ fn judge(id: &str, found: Option<Image>, young: bool) -> Result<Judged, Error> {
             Err(Error::new("DescribeImages", id, Kind::Invalid, text))
         }
         Some(image) => Ok(Judged::NotYet(image)),
-        None if young => Ok(Judged::NotYet(Image { state: "not visible yet".into(), ..Image::default() })),
+        None if verdict(Call::Look, Kind::NotFound, age) == Verdict::Again => {
+            Ok(Judged::NotYet(Image { state: "not visible yet".into(), ..Image::default() }))
+        }
         None => Err(Error::new("DescribeImages", id, Kind::NotFound, "the image no longer exists")),
     }
 }
@@ -248,9 +251,14 @@ async fn progress(ec2: &Ec2, image: &Image) -> Option<u8> {
     found.snapshots().iter().filter_map(|snapshot| percent(snapshot.progress()?)).min()
 }
 
+/// An image of this account as it is now; `None` when it does not exist (or does not show yet).
+async fn seen(ec2: &Ec2, id: &str) -> Result<Option<Image>, Error> {
+    repeat::look(ec2, Age::Old, async || ec2.images.look("DescribeImages", id).await).await
+}
+
 /// The snapshots of an image; none when it is gone.
 pub async fn snapshots(ec2: &Ec2, id: &str) -> Result<Vec<String>, Error> {
-    let found = repeat(async || ec2.images.look("DescribeImages", id).await).await?;
+    let found = seen(ec2, id).await?;
     Ok(found.map(|image| image.snapshots).unwrap_or_default())
 }
 
@@ -258,7 +266,13 @@ pub async fn snapshots(ec2: &Ec2, id: &str) -> Result<Vec<String>, Error> {
 pub async fn keep(ec2: &Ec2, id: &str) -> Result<(), Error> {
     let mut all = snapshots(ec2, id).await?;
     all.push(id.to_owned());
-    take_off(ec2, &all, EXPIRES).await
+    match take_off(ec2, &all, EXPIRES).await {
+        // Policies that were written for Packer allow CreateTags and not DeleteTags. A lease that is no time never ends.
+        Err(error) if error.kind == Kind::Denied => {
+            put(ec2, &all, &[(EXPIRES.to_owned(), "never".to_owned())].into()).await
+        }
+        other => other,
+    }
 }
 
 /// Deregisters an image and deletes its snapshots; what is gone is no error.
@@ -273,24 +287,18 @@ pub async fn release(ec2: &Ec2, id: &str) -> Result<(), Error> {
 
 /// Deregisters an image; one that is gone is no error.
 pub async fn deregister(ec2: &Ec2, id: &str) -> Result<(), Error> {
-    repeat(async || match ec2.client.deregister_image().image_id(id).send().await {
-        Ok(_) => Ok(()),
-        Err(e) => match Error::from_sdk("DeregisterImage", id, &e) {
-            error if error.kind == Kind::NotFound => Ok(()),
-            error => Err(error),
-        },
+    repeat::release(ec2, Age::Old, async || {
+        let call = ec2.client.deregister_image().image_id(id).send().await;
+        call.map(drop).map_err(|e| Error::from_sdk("DeregisterImage", id, &e))
     })
     .await
 }
 
 /// Deletes a snapshot once nothing uses it; one that is gone is no error.
 pub async fn delete_snapshot(ec2: &Ec2, id: &str) -> Result<(), Error> {
-    retry_in_use("delete snapshot", async || match ec2.client.delete_snapshot().snapshot_id(id).send().await {
-        Ok(_) => Ok(()),
-        Err(e) => match Error::from_sdk("DeleteSnapshot", id, &e) {
-            error if error.kind == Kind::NotFound => Ok(()),
-            error => Err(error),
-        },
+    repeat::release(ec2, Age::Old, async || {
+        let call = ec2.client.delete_snapshot().snapshot_id(id).send().await;
+        call.map(drop).map_err(|e| Error::from_sdk("DeleteSnapshot", id, &e))
     })
     .await
 }
@@ -310,11 +318,11 @@ mod tests {
     #[test]
     fn a_failed_image_ends_the_wait_with_its_reason() {
         let image = |state: &str| Some(Image { state: state.into(), reason: "no key".into(), ..Image::default() });
-        assert!(matches!(judge("ami-1", image("available"), true), Ok(Judged::Ready(_))));
-        assert!(matches!(judge("ami-1", image("pending"), true), Ok(Judged::NotYet(_))));
-        assert!(matches!(judge("ami-1", None, true), Ok(Judged::NotYet(_))));
-        assert!(judge("ami-1", None, false).is_err());
-        let Err(error) = judge("ami-1", image("failed"), true) else { panic!("a failed image is hopeless") };
+        assert!(matches!(judge("ami-1", image("available"), Age::Young), Ok(Judged::Ready(_))));
+        assert!(matches!(judge("ami-1", image("pending"), Age::Young), Ok(Judged::NotYet(_))));
+        assert!(matches!(judge("ami-1", None, Age::Young), Ok(Judged::NotYet(_))));
+        assert!(judge("ami-1", None, Age::Old).is_err());
+        let Err(error) = judge("ami-1", image("failed"), Age::Young) else { panic!("a failed image is hopeless") };
         assert!(error.to_string().contains("no key"), "{error}");
     }
 }

@@ -8,7 +8,8 @@ use aws_sdk_ec2::types::{
 
 use super::clients::Ec2;
 use super::error::Error;
-use super::repeat::repeat;
+use super::repeat::change;
+use super::retry::Age;
 
 /// With whom an image or snapshot is shared.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +33,7 @@ impl Shares {
 
 /// Sets an image's description.
 pub async fn describe(ec2: &Ec2, image: &str, text: &str) -> Result<(), Error> {
-    repeat(async || {
+    change(ec2, Age::Young, async || {
         let value = AttributeValue::builder().value(text).build();
         let call = ec2.client.modify_image_attribute().image_id(image).description(value);
         call.send().await.map(drop).map_err(|e| Error::from_sdk("ModifyImageAttribute", image, &e))
@@ -42,7 +43,7 @@ pub async fn describe(ec2: &Ec2, image: &str, text: &str) -> Result<(), Error> {
 
 /// Demands IMDSv2 of instances launched from an image.
 pub async fn require_imds_v2(ec2: &Ec2, image: &str) -> Result<(), Error> {
-    repeat(async || {
+    change(ec2, Age::Young, async || {
         let value = AttributeValue::builder().value("v2.0").build();
         let call = ec2.client.modify_image_attribute().image_id(image).imds_support(value);
         call.send().await.map(drop).map_err(|e| Error::from_sdk("ModifyImageAttribute", image, &e))
@@ -59,7 +60,7 @@ pub async fn share_image(ec2: &Ec2, image: &str, shares: &Shares) -> Result<(), 
         shares.organizations.iter().map(|arn| LaunchPermission::builder().organization_arn(arn).build());
     let units = shares.units.iter().map(|arn| LaunchPermission::builder().organizational_unit_arn(arn).build());
     let all: Vec<_> = users.chain(groups).chain(organizations).chain(units).collect();
-    repeat(async || {
+    change(ec2, Age::Young, async || {
         let added = LaunchPermissionModifications::builder().set_add(Some(all.clone())).build();
         let call = ec2.client.modify_image_attribute().image_id(image).launch_permission(added);
         call.send().await.map(drop).map_err(|e| Error::from_sdk("ModifyImageAttribute", image, &e))
@@ -75,7 +76,7 @@ pub async fn share_snapshot(ec2: &Ec2, snapshot: &str, shares: &Shares) -> Resul
         .iter()
         .map(|g| CreateVolumePermission::builder().group(PermissionGroup::from(g.as_str())).build());
     let all: Vec<_> = users.chain(groups).collect();
-    repeat(async || {
+    change(ec2, Age::Young, async || {
         let added = CreateVolumePermissionModifications::builder().set_add(Some(all.clone())).build();
         let call = ec2
             .client
@@ -90,7 +91,7 @@ pub async fn share_snapshot(ec2: &Ec2, snapshot: &str, shares: &Shares) -> Resul
 
 /// Sets when an image counts as deprecated, in seconds since 1970.
 pub async fn deprecate(ec2: &Ec2, image: &str, at: i64) -> Result<(), Error> {
-    repeat(async || {
+    change(ec2, Age::Young, async || {
         let call = ec2.client.enable_image_deprecation().image_id(image).deprecate_at(DateTime::from_secs(at));
         call.send().await.map(drop).map_err(|e| Error::from_sdk("EnableImageDeprecation", image, &e))
     })
@@ -108,7 +109,7 @@ pub enum Cooldown {
 
 /// Protects an image from being deregistered.
 pub async fn protect(ec2: &Ec2, image: &str, cooldown: Cooldown) -> Result<(), Error> {
-    repeat(async || {
+    change(ec2, Age::Young, async || {
         let call = ec2.client.enable_image_deregistration_protection().image_id(image);
         let call = call.with_cooldown(cooldown == Cooldown::Day);
         call.send().await.map(drop).map_err(|e| Error::from_sdk("EnableImageDeregistrationProtection", image, &e))

@@ -1,6 +1,5 @@
 //! Copies of an image in other regions.
 
-use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::types::ResourceType;
 
 use super::clients::Ec2;
@@ -35,7 +34,7 @@ pub struct Copy {
 /// Asks for a copy and returns its id.
 pub async fn copy(target: &Ec2, copy: &Copy) -> Result<String, Error> {
     let found = async || image::find(target, &copy.name, copy.tags.get(RUN)).await;
-    create(async || request(target, copy).await, found).await
+    create(target, async || request(target, copy).await, found).await
 }
 
 async fn request(target: &Ec2, copy: &Copy) -> Result<String, Error> {
@@ -52,9 +51,7 @@ async fn request(target: &Ec2, copy: &Copy) -> Result<String, Error> {
         .set_encrypted(copy.encrypted)
         .set_kms_key_id(copy.kms_key.clone())
         .set_snapshot_copy_completion_duration_minutes(copy.duration_minutes)
-        .set_tag_specifications(Some(tags.into_iter().flatten().collect()))
-        .customize()
-        .config_override(aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()));
+        .set_tag_specifications(Some(tags.into_iter().flatten().collect()));
     let subject = format!("{} to {}", copy.source, target.region);
     let made = request.send().await.map_err(|e| Error::from_sdk("CopyImage", &subject, &e))?;
     made.image_id.ok_or_else(|| Error::new("CopyImage", &subject, Kind::NoReply, "the reply names no image"))

@@ -4,7 +4,8 @@ use super::clients::Ec2;
 use super::error::{Error, Kind};
 use super::image::Image;
 use super::network::{Filters, sdk_filters};
-use super::repeat::repeat;
+use super::repeat::look;
+use super::retry::Age;
 
 /// Which image is wanted (packer-amazon.md section 2.2 step 2).
 #[derive(Clone, Debug, Default)]
@@ -43,7 +44,7 @@ pub enum Deprecated {
 
 /// The image that is wanted.
 pub async fn find(ec2: &Ec2, wanted: &Wanted) -> Result<Image, Error> {
-    let mut images = repeat(async || describe(ec2, wanted).await).await?;
+    let mut images = look(ec2, Age::Old, async || describe(ec2, wanted).await).await?;
     match images.len() {
         0 => Err(error(
             wanted,

@@ -1,13 +1,13 @@
 //! An image under another name. EC2 cannot rename, so its snapshots are registered once more, which takes no time.
 
-use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::types::{BlockDeviceMapping, Image as SdkImage, ResourceType};
 
 use super::clients::Ec2;
 use super::error::{Error, Kind};
 use super::image;
 use super::image_copy::{self, Copy};
-use super::repeat::{create, repeat};
+use super::repeat::{create, look};
+use super::retry::Age;
 use super::tags::{RUN, Tags, specification};
 
 /// A new registration of an image that exists.
@@ -34,7 +34,7 @@ pub async fn rename(ec2: &Ec2, renamed: &Renamed) -> Result<String, Error> {
         return copy(ec2, renamed).await;
     }
     let found = async || image::find(ec2, &renamed.name, renamed.tags.get(RUN)).await;
-    create(async || register(ec2, &old, renamed).await, found).await
+    create(ec2, async || register(ec2, &old, renamed).await, found).await
 }
 
 fn is_billed(image: &SdkImage) -> bool {
@@ -43,7 +43,7 @@ fn is_billed(image: &SdkImage) -> bool {
 }
 
 async fn describe(ec2: &Ec2, id: &str) -> Result<SdkImage, Error> {
-    let found = repeat(async || {
+    let found = look(ec2, Age::Young, async || {
         let found = ec2.client.describe_images().image_ids(id).send().await;
         found.map_err(|e| Error::from_sdk("DescribeImages", id, &e))
     })
@@ -84,9 +84,7 @@ async fn register(ec2: &Ec2, old: &SdkImage, renamed: &Renamed) -> Result<String
         .set_boot_mode(old.boot_mode.as_ref().map(|mode| mode.as_str().into()))
         .set_tpm_support(old.tpm_support.as_ref().map(|version| version.as_str().into()))
         .set_imds_support(old.imds_support.as_ref().map(|version| version.as_str().into()))
-        .set_tag_specifications(specification(ResourceType::Image, &renamed.tags).map(|tags| vec![tags]))
-        .customize()
-        .config_override(aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()));
+        .set_tag_specifications(specification(ResourceType::Image, &renamed.tags).map(|tags| vec![tags]));
     let made = request.send().await.map_err(|e| Error::from_sdk("RegisterImage", &renamed.name, &e))?;
     let missing = || Error::new("RegisterImage", &renamed.name, Kind::NoReply, "the reply names no image");
     made.image_id.ok_or_else(missing)

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::types::{
     CreditSpecificationRequest, Filter, HttpTokensState, IamInstanceProfileSpecification,
     InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceMetadataTagsState,
@@ -17,9 +16,10 @@ use super::batch::Batch;
 use super::clients::Ec2;
 use super::device::{BlockDevice, sdk_devices};
 use super::error::{Error, Kind};
-use super::repeat::{create, repeat};
+use super::repeat::{self, create};
+use super::retry::{Age, Call, Verdict, YOUNG, verdict};
 use super::tags::{BUILD, RUN, Tags, specification};
-use super::wait_states::{INSTANCE_LIMIT, SECONDS, YOUNG, retry_in_use};
+use super::wait_states::{INSTANCE_LIMIT, SECONDS};
 
 /// An instance as it is now, as far as a bake cares.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +107,7 @@ pub struct Launch {
 /// Launches one instance and returns its id. A lost reply is answered by looking for the run's and build's tags, then by asking again with the same token.
 pub async fn launch(ec2: &Ec2, spec: &Launch) -> Result<String, Error> {
     let found = async || find(ec2, spec.tags.get(RUN), spec.tags.get(BUILD)).await;
-    create(async || run(ec2, spec).await, found).await
+    create(ec2, async || run(ec2, spec).await, found).await
 }
 
 async fn run(ec2: &Ec2, spec: &Launch) -> Result<String, Error> {
@@ -143,8 +143,6 @@ async fn run(ec2: &Ec2, spec: &Launch) -> Result<String, Error> {
         ),
         _ => request.set_subnet_id(spec.subnet.clone()).set_security_group_ids(groups),
     };
-    let request =
-        request.customize().config_override(aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()));
     let made = request.send().await.map_err(|e| Error::from_sdk("RunInstances", &spec.image, &e))?;
     let id = made.instances().first().and_then(|instance| instance.instance_id());
     let missing = || Error::new("RunInstances", &spec.image, Kind::NoReply, "the reply names no instance");
@@ -200,8 +198,12 @@ pub async fn find(ec2: &Ec2, run: Option<&String>, build: Option<&String>) -> Re
     let alive = ["pending", "running", "stopping", "stopped"].map(str::to_owned).to_vec();
     let state = Filter::builder().name("instance-state-name").set_values(Some(alive)).build();
     let filters = [Some(state), tag(RUN, run), tag(BUILD, build)].into_iter().flatten().collect();
-    let found = ec2.client.describe_instances().set_filters(Some(filters)).send().await;
-    let found = found.map_err(|e| Error::from_sdk("DescribeInstances", "", &e))?;
+    let filters: Vec<Filter> = filters;
+    let found = repeat::look(ec2, Age::Old, async || {
+        let found = ec2.client.describe_instances().set_filters(Some(filters.clone())).send().await;
+        found.map_err(|e| Error::from_sdk("DescribeInstances", "", &e))
+    })
+    .await?;
     let mut instances = found.reservations().iter().flat_map(|reservation| reservation.instances());
     Ok(instances.next().and_then(|instance| instance.instance_id().map(str::to_owned)))
 }
@@ -250,9 +252,14 @@ fn from_sdk(instance: aws_sdk_ec2::types::Instance) -> Instance {
     }
 }
 
+/// An instance as it is now; `None` when it does not exist (or does not show yet).
+pub async fn seen(ec2: &Ec2, id: &str) -> Result<Option<Instance>, Error> {
+    repeat::look(ec2, Age::Old, async || ec2.instances.look("DescribeInstances", id).await).await
+}
+
 /// An instance as it is now; one that is gone is an error.
 pub async fn look(ec2: &Ec2, id: &str) -> Result<Instance, Error> {
-    let found = repeat(async || ec2.instances.look("DescribeInstances", id).await).await?;
+    let found = seen(ec2, id).await?;
     found.ok_or_else(|| Error::new("DescribeInstances", id, Kind::NotFound, "the instance no longer exists"))
 }
 
@@ -266,20 +273,20 @@ pub async fn wait(
 ) -> Result<Instance, crate::engine::Cause> {
     let started = tokio::time::Instant::now();
     let probe = async || {
-        let found = repeat(async || ec2.instances.look("DescribeInstances", id).await).await?;
-        judge(id, state, found, started.elapsed() < YOUNG)
+        let found = seen(ec2, id).await?;
+        judge(id, state, found, if started.elapsed() < YOUNG { Age::Young } else { Age::Old })
     };
     let limit = limit.unwrap_or(INSTANCE_LIMIT);
     Ok(until(SECONDS, Some(limit), probe, |state, _| tell(state)).await?)
 }
 
-fn judge(id: &str, wanted: &str, found: Option<Instance>, young: bool) -> Result<Probe<Instance>, Error> {
+fn judge(id: &str, wanted: &str, found: Option<Instance>, age: Age) -> Result<Probe<Instance>, Error> {
     let Some(instance) = found else {
-        return match (wanted, young) {
+        return match (wanted, verdict(Call::Look, Kind::NotFound, age)) {
             // A terminated instance is forgotten in the end.
             ("terminated", _) => Ok(Probe::Ready(Instance { id: id.into(), ..Instance::default() })),
-            (_, true) => Ok(Probe::NotYet("not visible yet".into(), None)),
-            (_, false) => Err(Error::new("DescribeInstances", id, Kind::NotFound, "the instance no longer exists")),
+            (_, Verdict::Again) => Ok(Probe::NotYet("not visible yet".into(), None)),
+            _ => Err(Error::new("DescribeInstances", id, Kind::NotFound, "the instance no longer exists")),
         };
     };
     if instance.state == wanted {
@@ -297,19 +304,16 @@ fn judge(id: &str, wanted: &str, found: Option<Instance>, young: bool) -> Result
 
 /// Asks an instance to stop. One that is not visible yet is asked again for a while.
 pub async fn stop(ec2: &Ec2, id: &str) -> Result<(), Error> {
-    repeat(async || {
-        ec2.client.stop_instances().instance_ids(id).send().await.map(drop).map_err(|e| {
-            let error = Error::from_sdk("StopInstances", id, &e);
-            // Just launched instances can be unknown to this call (ec2-api.md 2.0).
-            if error.kind == Kind::NotFound { Error { kind: Kind::Unavailable, ..error } } else { error }
-        })
+    repeat::change(ec2, Age::Young, async || {
+        let call = ec2.client.stop_instances().instance_ids(id).send().await;
+        call.map(drop).map_err(|e| Error::from_sdk("StopInstances", id, &e))
     })
     .await
 }
 
 /// Puts an instance into other security groups, so that a temporary one can go before the instance does.
 pub async fn set_groups(ec2: &Ec2, id: &str, groups: Vec<String>) -> Result<(), Error> {
-    repeat(async || {
+    repeat::change(ec2, Age::Young, async || {
         let call = ec2.client.modify_instance_attribute().instance_id(id).set_groups(Some(groups.clone()));
         call.send().await.map(drop).map_err(|e| Error::from_sdk("ModifyInstanceAttribute", id, &e))
     })
@@ -319,7 +323,7 @@ pub async fn set_groups(ec2: &Ec2, id: &str, groups: Vec<String>) -> Result<(), 
 /// Switches enhanced networking (ENA) of a stopped instance on or off.
 pub async fn set_ena(ec2: &Ec2, id: &str, on: bool) -> Result<(), Error> {
     let value = aws_sdk_ec2::types::AttributeBooleanValue::builder().value(on).build();
-    repeat(async || {
+    repeat::change(ec2, Age::Young, async || {
         let call = ec2.client.modify_instance_attribute().instance_id(id).ena_support(value.clone());
         call.send().await.map(drop).map_err(|e| Error::from_sdk("ModifyInstanceAttribute", id, &e))
     })
@@ -329,7 +333,7 @@ pub async fn set_ena(ec2: &Ec2, id: &str, on: bool) -> Result<(), Error> {
 /// Switches SR-IOV networking of a stopped instance on.
 pub async fn set_sriov(ec2: &Ec2, id: &str) -> Result<(), Error> {
     let value = aws_sdk_ec2::types::AttributeValue::builder().value("simple").build();
-    repeat(async || {
+    repeat::change(ec2, Age::Young, async || {
         let call = ec2.client.modify_instance_attribute().instance_id(id).sriov_net_support(value.clone());
         call.send().await.map(drop).map_err(|e| Error::from_sdk("ModifyInstanceAttribute", id, &e))
     })
@@ -338,36 +342,19 @@ pub async fn set_sriov(ec2: &Ec2, id: &str) -> Result<(), Error> {
 
 /// Asks for the end of an instance; EC2's acceptance is a promise. One that is gone is no error; one that EC2 has never shown is asked for again until
 /// it is old enough to be gone for certain, since it may just have been launched (ec2-api.md 2.0).
-pub async fn terminate(ec2: &Ec2, id: &str, seen: Seen) -> Result<(), Error> {
-    let until = tokio::time::Instant::now() + YOUNG;
-    repeat(async || match ec2.client.terminate_instances().instance_ids(id).send().await {
-        Ok(_) => Ok(()),
-        Err(e) => match Error::from_sdk("TerminateInstances", id, &e) {
-            error if error.kind != Kind::NotFound => Err(error),
-            _ if seen == Seen::Yes || tokio::time::Instant::now() >= until => Ok(()),
-            error => Err(Error { kind: Kind::Unavailable, ..error }),
-        },
+pub async fn terminate(ec2: &Ec2, id: &str, age: Age) -> Result<(), Error> {
+    repeat::release(ec2, age, async || {
+        let call = ec2.client.terminate_instances().instance_ids(id).send().await;
+        call.map(drop).map_err(|e| Error::from_sdk("TerminateInstances", id, &e))
     })
     .await
 }
 
-/// Whether EC2 has shown an instance before, or has had the time to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// It has, so that not to find it means that it is gone.
-    Yes,
-    /// It may be too young to be found.
-    No,
-}
-
 /// Deletes a volume once nothing uses it; one that is gone is no error.
 pub async fn delete_volume(ec2: &Ec2, id: &str) -> Result<(), Error> {
-    retry_in_use("delete volume", async || match ec2.client.delete_volume().volume_id(id).send().await {
-        Ok(_) => Ok(()),
-        Err(e) => match Error::from_sdk("DeleteVolume", id, &e) {
-            error if error.kind == Kind::NotFound => Ok(()),
-            error => Err(error),
-        },
+    repeat::release(ec2, Age::Old, async || {
+        let call = ec2.client.delete_volume().volume_id(id).send().await;
+        call.map(drop).map_err(|e| Error::from_sdk("DeleteVolume", id, &e))
     })
     .await
 }
@@ -391,14 +378,14 @@ mod tests {
     fn waiting_ends_early_when_the_state_can_never_come() {
         let ready = |probe| matches!(probe, Ok(Probe::Ready(_)));
         let not_yet = |probe| matches!(probe, Ok(Probe::NotYet(..)));
-        assert!(ready(judge("i", "running", at("running"), true)));
-        assert!(not_yet(judge("i", "running", at("pending"), true)));
-        assert!(judge("i", "running", at("terminated"), true).is_err());
-        assert!(judge("i", "running", at("stopped"), true).is_err());
-        assert!(not_yet(judge("i", "stopped", at("running"), true)));
-        assert!(judge("i", "stopped", at("shutting-down"), true).is_err());
-        assert!(not_yet(judge("i", "running", None, true)));
-        assert!(judge("i", "running", None, false).is_err());
-        assert!(ready(judge("i", "terminated", None, false)));
+        assert!(ready(judge("i", "running", at("running"), Age::Young)));
+        assert!(not_yet(judge("i", "running", at("pending"), Age::Young)));
+        assert!(judge("i", "running", at("terminated"), Age::Young).is_err());
+        assert!(judge("i", "running", at("stopped"), Age::Young).is_err());
+        assert!(not_yet(judge("i", "stopped", at("running"), Age::Young)));
+        assert!(judge("i", "stopped", at("shutting-down"), Age::Young).is_err());
+        assert!(not_yet(judge("i", "running", None, Age::Young)));
+        assert!(judge("i", "running", None, Age::Old).is_err());
+        assert!(ready(judge("i", "terminated", None, Age::Old)));
     }
 }

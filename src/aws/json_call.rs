@@ -12,7 +12,8 @@ use crate::web::{self, Request};
 
 use super::clients::Aws;
 use super::error::{Error, Kind, NO_CREDENTIALS, kind_of_code};
-use super::repeat;
+use super::repeat::look;
+use super::retry::Age;
 
 /// How long one call may take; the services answer within a second or not at all.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -41,7 +42,7 @@ pub async fn call(
     subject: &str,
     input: &Json,
 ) -> Result<Json, Error> {
-    repeat::read(async || call_once(aws, service, operation, subject, input).await).await
+    look(aws, Age::Old, async || call_once(aws, service, operation, subject, input).await).await
 }
 
 async fn call_once(

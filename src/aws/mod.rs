@@ -16,11 +16,13 @@ pub mod image_rename;
 pub mod instance;
 pub mod json_call;
 pub mod key_pair;
+mod line;
 pub mod network;
 pub mod own_address;
 pub mod parameter;
 pub mod release;
 pub mod repeat;
+mod retry;
 pub mod secret;
 pub mod security_group;
 pub mod tagged;
@@ -29,3 +31,4 @@ pub mod wait_states;
 
 pub use clients::{Aws, Ec2};
 pub use error::{Error, Kind};
+pub use retry::Age;

@@ -6,6 +6,8 @@ use aws_sdk_ec2::types::Filter;
 
 use super::clients::Ec2;
 use super::error::{Error, Kind};
+use super::repeat::look;
+use super::retry::Age;
 
 /// Filters by name, each with the values that match.
 pub type Filters = BTreeMap<String, Vec<String>>;
@@ -41,6 +43,10 @@ pub fn sdk_filters(filters: &Filters) -> Vec<Filter> {
 
 /// All subnets that match.
 pub async fn subnets(ec2: &Ec2, ids: Option<Vec<String>>, filters: &Filters) -> Result<Vec<Subnet>, Error> {
+    look(ec2, Age::Old, async || all_subnets(ec2, ids.clone(), filters).await).await
+}
+
+async fn all_subnets(ec2: &Ec2, ids: Option<Vec<String>>, filters: &Filters) -> Result<Vec<Subnet>, Error> {
     let subject = ids.clone().unwrap_or_default().join(", ");
     let call = ec2.client.describe_subnets().set_subnet_ids(ids).set_filters(Some(sdk_filters(filters)));
     let mut pages = call.into_paginator().items().send();
@@ -66,6 +72,10 @@ pub async fn subnet(ec2: &Ec2, id: &str) -> Result<Subnet, Error> {
 
 /// All VPCs that match.
 pub async fn vpcs(ec2: &Ec2, ids: Option<Vec<String>>, filters: &Filters) -> Result<Vec<Vpc>, Error> {
+    look(ec2, Age::Old, async || all_vpcs(ec2, ids.clone(), filters).await).await
+}
+
+async fn all_vpcs(ec2: &Ec2, ids: Option<Vec<String>>, filters: &Filters) -> Result<Vec<Vpc>, Error> {
     let subject = ids.clone().unwrap_or_default().join(", ");
     let call = ec2.client.describe_vpcs().set_vpc_ids(ids).set_filters(Some(sdk_filters(filters)));
     let mut pages = call.into_paginator().items().send();
@@ -79,6 +89,10 @@ pub async fn vpcs(ec2: &Ec2, ids: Option<Vec<String>>, filters: &Filters) -> Res
 
 /// Zones in which an instance type is offered.
 pub async fn zones_offering(ec2: &Ec2, instance_type: &str) -> Result<Vec<String>, Error> {
+    look(ec2, Age::Old, async || all_zones_offering(ec2, instance_type).await).await
+}
+
+async fn all_zones_offering(ec2: &Ec2, instance_type: &str) -> Result<Vec<String>, Error> {
     let call = ec2
         .client
         .describe_instance_type_offerings()
@@ -95,6 +109,10 @@ pub async fn zones_offering(ec2: &Ec2, instance_type: &str) -> Result<Vec<String
 
 /// Names of the regions that the account can use.
 pub async fn regions(ec2: &Ec2) -> Result<Vec<String>, Error> {
-    let found = ec2.client.describe_regions().send().await.map_err(|e| Error::from_sdk("DescribeRegions", "", &e))?;
-    Ok(found.regions().iter().filter_map(|region| region.region_name().map(str::to_owned)).collect())
+    look(ec2, Age::Old, async || {
+        let found =
+            ec2.client.describe_regions().send().await.map_err(|e| Error::from_sdk("DescribeRegions", "", &e))?;
+        Ok(found.regions().iter().filter_map(|region| region.region_name().map(str::to_owned)).collect())
+    })
+    .await
 }

@@ -7,8 +7,8 @@ use crate::engine::wait::{Probe, WaitError, until};
 
 use super::clients::Ec2;
 use super::error::Error;
-use super::instance::Seen;
-use super::wait_states::{SECONDS, YOUNG};
+use super::retry::{Age, YOUNG};
+use super::wait_states::SECONDS;
 use super::{image, instance, key_pair, security_group, tags};
 
 /// Kind of an imported key pair, as claims name it.
@@ -43,7 +43,7 @@ pub async fn release(ec2: &Ec2, claim: &Claim, run: &str, confirm: Confirm) -> R
     match claim.intent.kind.as_str() {
         KEY_PAIR => key_pair::release(ec2, &claim.intent.name).await,
         SECURITY_GROUP => security_group::release(ec2, &id).await,
-        INSTANCE => terminate(ec2, &id, seen(claim), confirm).await,
+        INSTANCE => terminate(ec2, &id, age(claim), confirm).await,
         IMAGE => image::release(ec2, &id).await,
         VOLUME => instance::delete_volume(ec2, &id).await,
         SNAPSHOT => image::delete_snapshot(ec2, &id).await,
@@ -57,7 +57,7 @@ pub async fn renew(ec2: &Ec2, claim: &Claim, id: &str, lease: Duration) -> Resul
     match claim.intent.kind.as_str() {
         IMAGE => all.extend(image::snapshots(ec2, id).await?),
         INSTANCE => {
-            let found = ec2.instances.look("DescribeInstances", id).await?;
+            let found = instance::seen(ec2, id).await?;
             all.extend(found.into_iter().flat_map(|instance| instance.volumes).map(|(_, volume, _)| volume));
         }
         _ => {}
@@ -85,7 +85,7 @@ pub async fn find(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>,
 async fn look(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
     let (name, run) = (&claim.intent.name, Some(run.to_owned()));
     match claim.intent.kind.as_str() {
-        KEY_PAIR => key_pair::find(ec2, name).await,
+        KEY_PAIR => key_pair::find(ec2, name, run.as_ref()).await,
         SECURITY_GROUP => security_group::find(ec2, name, run.as_ref()).await,
         INSTANCE => {
             let build = super::tags::tag_value(&claim.intent.build);
@@ -97,17 +97,17 @@ async fn look(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Err
 }
 
 /// What was launched long enough ago is visible, if it is there at all.
-pub fn seen(claim: &Claim) -> Seen {
+pub fn age(claim: &Claim) -> Age {
     let age = jiff::Timestamp::now().as_second().saturating_sub(claim.intent.at);
-    if age > YOUNG.as_secs().cast_signed() { Seen::Yes } else { Seen::No }
+    if age > YOUNG.as_secs().cast_signed() { Age::Old } else { Age::Young }
 }
 
-async fn terminate(ec2: &Ec2, id: &str, seen: Seen, confirm: Confirm) -> Result<(), Error> {
+async fn terminate(ec2: &Ec2, id: &str, age: Age, confirm: Confirm) -> Result<(), Error> {
     let volumes = match confirm {
-        Confirm::Gone => ec2.instances.look("DescribeInstances", id).await?.map(|i| i.volumes).unwrap_or_default(),
+        Confirm::Gone => instance::seen(ec2, id).await?.map(|i| i.volumes).unwrap_or_default(),
         Confirm::Accepted => Vec::new(),
     };
-    instance::terminate(ec2, id, seen).await?;
+    instance::terminate(ec2, id, age).await?;
     if confirm == Confirm::Accepted {
         return Ok(());
     }

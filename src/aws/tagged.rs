@@ -8,7 +8,8 @@ use super::clients::Ec2;
 use super::error::Error;
 use super::image::Image;
 use super::release::{IMAGE, INSTANCE, KEY_PAIR, SECURITY_GROUP, SNAPSHOT, VOLUME};
-use super::repeat::repeat;
+use super::repeat::look;
+use super::retry::Age;
 use super::tags::{BUILD, EXPIRES, RUN, Tags, from_sdk};
 
 /// A resource that carries a run's lease.
@@ -60,7 +61,7 @@ fn ours() -> Filter {
 }
 
 async fn key_pairs(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
-    repeat(async || {
+    look(ec2, Age::Old, async || {
         let found = ec2.client.describe_key_pairs().filters(ours()).send().await;
         let found = found.map_err(|e| Error::from_sdk("DescribeKeyPairs", &ec2.region, &e))?;
         let tagged = |pair: &aws_sdk_ec2::types::KeyPairInfo| {
@@ -72,7 +73,7 @@ async fn key_pairs(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
 }
 
 async fn security_groups(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
-    repeat(async || {
+    look(ec2, Age::Old, async || {
         let pages = ec2.client.describe_security_groups().filters(ours()).into_paginator().items().send();
         let found = pages.collect::<Result<Vec<_>, _>>().await;
         let found = found.map_err(|e| Error::from_sdk("DescribeSecurityGroups", &ec2.region, &e))?;
@@ -87,7 +88,7 @@ async fn security_groups(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
 async fn instances(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
     let alive = ["pending", "running", "stopping", "stopped"].map(str::to_owned).to_vec();
     let state = Filter::builder().name("instance-state-name").set_values(Some(alive)).build();
-    repeat(async || {
+    look(ec2, Age::Old, async || {
         let call = ec2.client.describe_instances().filters(ours()).filters(state.clone());
         let found = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let found = found.map_err(|e| Error::from_sdk("DescribeInstances", &ec2.region, &e))?;
@@ -102,7 +103,7 @@ async fn instances(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
 async fn volumes(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
     // One in use goes with its instance, or is free after it and found by the next clean-up.
     let free = Filter::builder().name("status").values("available").build();
-    repeat(async || {
+    look(ec2, Age::Old, async || {
         let call = ec2.client.describe_volumes().filters(ours()).filters(free.clone());
         let found = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let found = found.map_err(|e| Error::from_sdk("DescribeVolumes", &ec2.region, &e))?;
@@ -115,7 +116,7 @@ async fn volumes(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
 }
 
 async fn images(ec2: &Ec2) -> Result<Vec<Image>, Error> {
-    repeat(async || {
+    look(ec2, Age::Old, async || {
         let call = ec2.client.describe_images().owners("self").filters(ours());
         let found = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let found = found.map_err(|e| Error::from_sdk("DescribeImages", &ec2.region, &e))?;
@@ -125,7 +126,7 @@ async fn images(ec2: &Ec2) -> Result<Vec<Image>, Error> {
 }
 
 async fn snapshots(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
-    repeat(async || {
+    look(ec2, Age::Old, async || {
         let call = ec2.client.describe_snapshots().owner_ids("self").filters(ours());
         let found = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let found = found.map_err(|e| Error::from_sdk("DescribeSnapshots", &ec2.region, &e))?;

@@ -7,7 +7,8 @@ use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 
 use super::clients::Ec2;
 use super::error::Error;
-use super::repeat::repeat;
+use super::repeat::change;
+use super::retry::Age;
 
 /// The run that made a resource.
 pub const RUN: &str = "kiln:run";
@@ -71,7 +72,7 @@ pub async fn put(ec2: &Ec2, ids: &[String], tags: &Tags) -> Result<(), Error> {
     if ids.is_empty() || tags.is_empty() {
         return Ok(());
     }
-    repeat(async || {
+    change(ec2, Age::Young, async || {
         let call = ec2.client.create_tags().set_resources(Some(ids.to_vec())).set_tags(Some(sdk_tags(tags)));
         call.send().await.map(drop).map_err(|e| Error::from_sdk("CreateTags", &ids.join(", "), &e))
     })
@@ -83,7 +84,7 @@ pub async fn take_off(ec2: &Ec2, ids: &[String], key: &str) -> Result<(), Error>
     if ids.is_empty() {
         return Ok(());
     }
-    repeat(async || {
+    change(ec2, Age::Young, async || {
         let call = ec2.client.delete_tags().set_resources(Some(ids.to_vec())).tags(Tag::builder().key(key).build());
         call.send().await.map(drop).map_err(|e| Error::from_sdk("DeleteTags", &ids.join(", "), &e))
     })

@@ -203,7 +203,7 @@ impl Session {
     }
 
     async fn build(self, args: &Arc<Args>, settings: &Settings, begin: Begin) -> ExitCode {
-        let world = World::new(self.local.as_ref().map(Local::endpoint));
+        let world = World::new(self.local.as_ref().map(Local::endpoint)).telling(Events::new(self.reporter.sink()));
         if args.skip_enforcement {
             self.reporter.print("Skipping HCP Packer enforced provisioners (--skip-enforcement flag set)");
         }

@@ -98,9 +98,11 @@ async fn clean_all(
     }
     let cancel = interrupt::listen(reporter)?;
     let local = local(unfinished, settings, reporter).await?;
+    let events = Events::new(reporter.sink());
+    let of_local = |local: &Local| World::new(Some(local.endpoint())).telling(events.clone());
     let worlds = Worlds {
-        aws: World::default(),
-        local: local.iter().map(|local| (local.endpoint().directory, World::new(Some(local.endpoint())))).collect(),
+        aws: World::default().telling(events.clone()),
+        local: local.iter().map(|local| (local.endpoint().directory, of_local(local))).collect(),
     };
     let left = cancel.guard(sweep_all(unfinished, &worlds, settings, reporter)).await;
     if let Some(local) = local {

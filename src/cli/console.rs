@@ -9,6 +9,7 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
+use crate::event::Events;
 use crate::report::{self, Reporter};
 use crate::run::data::Reading;
 use crate::sources::World;
@@ -60,7 +61,8 @@ async fn session(args: &Args, settings: &Settings, reporter: &Reporter) -> Resul
     };
     let selection = SelectionArgs::default();
     let template = Template { argument: args.template.as_deref(), inputs: &args.inputs, selection: &selection };
-    let read = load::read(&template, &how, settings, &World::default()).await.map_err(|e| format!("Error: {e}"))?;
+    let world = World::default().telling(Events::new(reporter.sink()));
+    let read = load::read(&template, &how, settings, &world).await.map_err(|e| format!("Error: {e}"))?;
     match (&read.plan, read.diagnostics.has_errors()) {
         (Some(plan), false) if plan.overview.json.is_some() => {
             Err("Error: the console evaluates HCL, and this is a JSON template: upgrade it with kiln hcl2_upgrade"

@@ -104,7 +104,7 @@ impl Host for ThisMachine {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| error.to_string())?;
             runtime.block_on(async {
-                let aws = Aws::connect(Access::default(), self.local.clone()).await.map_err(|e| e.to_string())?;
+                let aws = Aws::connect(Access::default(), self.local.clone(), None).await.map_err(|e| e.to_string())?;
                 let found = secret::get(&aws, name, &Version::Stage("AWSCURRENT")).await.map_err(|e| e.to_string())?;
                 found.text.ok_or_else(|| "it holds bytes and no text".to_owned())
             })

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::event::Events;
 use crate::report::{self, Reporter};
 use crate::run::data::Reading;
 use crate::sources::World;
@@ -67,7 +68,8 @@ async fn show(template: &str, args: &Args, settings: &Settings, reporter: &Repor
     };
     let selection = SelectionArgs::default();
     let template = Template { argument: Some(template), inputs: &args.inputs, selection: &selection };
-    let read = load::read(&template, &how, settings, &World::default()).await.map_err(|e| format!("Error: {e}"))?;
+    let world = World::default().telling(Events::new(reporter.sink()));
+    let read = load::read(&template, &how, settings, &world).await.map_err(|e| format!("Error: {e}"))?;
     match (&read.plan, read.diagnostics.has_errors()) {
         (Some(plan), false) => {
             load::print(reporter, &read.diagnostics, &read.sources);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::cancel::Cancelled;
 use crate::engine::mode::Force;
+use crate::event::Events;
 use crate::report::{self, Reporter};
 use crate::run::data::Reading;
 use crate::run::prepare::prepare;
@@ -65,7 +66,7 @@ async fn check_here(args: Args, settings: &Settings, reporter: &Arc<Reporter>) -
         true => Some(local_ec2::start(settings, local_ec2::Wishes::default(), reporter).await?),
         false => None,
     };
-    let world = World::new(local.as_ref().map(|local| local.endpoint()));
+    let world = World::new(local.as_ref().map(|local| local.endpoint())).telling(Events::new(reporter.sink()));
     let (settings, reporter) = (settings.clone(), reporter.clone());
     let checked =
         interrupt::evaluate(&cancel, move || async move { check(&args, &settings, &reporter, world).await }).await;

@@ -99,7 +99,8 @@ impl Cx {
     /// journal and is released with the rest.
     pub async fn step<T>(&self, name: &str, mut work: impl AsyncFnMut() -> Result<T, Cause>) -> Result<T, StepError> {
         loop {
-            match self.attempt(name, work()).await? {
+            // Boxed, since the compiler lays futures out only so many levels deep.
+            match self.attempt(name, Box::pin(work())).await? {
                 Ok(value) => {
                     self.journal_step(name)?;
                     lock(&self.failed_step).take_if(|failed| failed == name);

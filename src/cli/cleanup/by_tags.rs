@@ -24,7 +24,8 @@ pub async fn clean(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -
 }
 
 async fn sweep(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -> Result<Vec<Leftover>, String> {
-    let (world, now) = (World::default(), SystemTime::now());
+    let world = World::default().telling(Events::new(reporter.sink()));
+    let now = SystemTime::now();
     let wanted = Wanted {
         run: args.run.clone().unwrap_or_default(),
         older_than: args.older_than.map(Duration::from).unwrap_or_default(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::aws::access::Access;
 use crate::aws::instance::{self, Launch};
-use crate::aws::{Ec2, key_pair};
+use crate::aws::{Age, Ec2, key_pair};
 use crate::communicator::ssh::key::Keypair;
 use crate::engine::chain;
 use crate::sources::World;
@@ -73,7 +73,7 @@ async fn boot(
     let address = running.public_ip.or(running.private_ip).ok_or("the instance has no address")?;
     room.reporter.print(format!("{id} runs {} at {address}; it ends with this shell", args.ami));
     let code = ssh(args, user, &address, key).await;
-    instance::terminate(ec2, &id, instance::Seen::Yes).await.map_err(|e| chain(&e))?;
+    instance::terminate(ec2, &id, Age::Old).await.map_err(|e| chain(&e))?;
     code
 }
 

@@ -2,8 +2,7 @@
 
 use futures_util::future::try_join_all;
 
-use crate::aws::instance::Seen;
-use crate::aws::{Aws, release};
+use crate::aws::{Age, Aws, instance, release};
 use crate::engine::Cause;
 use crate::engine::ledger::{Claim, ClaimId, ClaimState, Entry, Keep, Ledger};
 use crate::engine::step::Cx;
@@ -91,9 +90,9 @@ async fn hear(cx: &Cx, aws: &Aws, claim: &Claim) -> Result<(), Cause> {
 
 async fn is_gone(aws: &Aws, claim: &Claim) -> Result<bool, Cause> {
     let id = claim.resource_id().unwrap_or_default();
-    let found = aws.ec2_in(&claim.intent.place.region).instances.look("DescribeInstances", id).await?;
+    let found = instance::seen(&aws.ec2_in(&claim.intent.place.region), id).await?;
     Ok(match found {
         Some(instance) => ["shutting-down", "terminated"].contains(&instance.state.as_str()),
-        None => release::seen(claim) == Seen::Yes,
+        None => release::age(claim) == Age::Old,
     })
 }

@@ -26,7 +26,9 @@ pub struct AccessOptions {
     shared_credentials_file: Option<String>,
     /// Base URL of the EC2 API, for endpoints that are not AWS's own; used for every region.
     custom_endpoint_ec2: Option<String>,
-    /// How many times an API call is tried in all. Default: 10.
+    /// How many times an API call is tried in all as long as nothing has been made. Default: `AWS_MAX_ATTEMPTS`, or as often as is possible within 20
+    /// seconds when AWS does not answer and within 5 minutes when it is busy. Once something has been made the number does not count: giving up a build
+    /// costs more than a wait.
     max_retries: Option<u32>,
     /// A role to assume with the credentials; all calls are made as that role.
     assume_role: Option<AssumeRole>,

@@ -1,7 +1,7 @@
 //! The image. While it is made, the temporary security group goes; when it is available, the instance does.
 
 use crate::aws::image::{self, Image, NewImage};
-use crate::aws::{instance, release, security_group};
+use crate::aws::{Age, instance, release, security_group};
 use crate::engine::Cause;
 use crate::engine::ledger::{ClaimId, Keep};
 
@@ -42,7 +42,7 @@ pub async fn create(
     let available = available?;
     bake.ready(claim)?;
     bake.cx.events.say("Terminating the source AWS instance...");
-    if instance::terminate(&bake.ec2, &stopped.instance.id, instance::Seen::Yes).await.is_ok() {
+    if instance::terminate(&bake.ec2, &stopped.instance.id, Age::Old).await.is_ok() {
         // EC2's acceptance is its promise; nothing waits for the end.
         bake.released(stopped.claim)?;
     }

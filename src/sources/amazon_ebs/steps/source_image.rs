@@ -2,6 +2,7 @@
 
 use crate::aws::image::Image;
 use crate::aws::image_filter::{Wanted, find as find_image};
+use crate::aws::instance;
 use crate::engine::Cause;
 
 use super::super::bake::Bake;
@@ -9,8 +10,8 @@ use super::Refused;
 
 /// Finds it and checks that it can be baked from.
 pub async fn find(bake: &Bake<'_>) -> Result<Image, Cause> {
-    if let Some((_, instance)) = bake.past.instance()
-        && let Some(instance) = bake.ec2.instances.look("DescribeInstances", &instance).await?
+    if let Some((_, id)) = bake.past.instance()
+        && let Some(instance) = instance::seen(&bake.ec2, &id).await?
     {
         // Whatever the template finds today, the machine was made of this one.
         return Ok(find_image(&bake.ec2, &Wanted { id: Some(instance.image), ..Wanted::default() }).await?);
