@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::artifact::{Artifact, Destroy};
+use crate::engine::cancel::Urgency;
 use crate::engine::ledger::{Claim, Entry, Verdict};
 use crate::engine::mode::OnError;
 use crate::engine::step::{Cx, StepError};
@@ -97,8 +98,13 @@ async fn succeeded(
             finished.error = numbered(&outcome.errors);
         }
     }
-    if let Err(error) = cleanup::hand_over(cx, &shared.world, build.source.as_ref()).await {
-        finished.error.get_or_insert(chain(error.as_ref()));
+    match cleanup::hand_over(cx, &shared.world, build.source.as_ref()).await {
+        // The end of an interrupted run names no artifacts.
+        Ok(kept) if cx.cancel.urgency() > Urgency::None => tell_kept(cx, Ok(kept)),
+        Ok(_) => {}
+        Err(error) => {
+            finished.error.get_or_insert(chain(error.as_ref()));
+        }
     }
     if finished.error.is_none()
         && let Err(error) = cx.journal.append(&Entry::Built { build: build.plan.name.clone() })

@@ -6,7 +6,7 @@ use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::access::Access;
 use crate::aws::release::{self, Confirm};
-use crate::engine::cancel::Urgency;
+use crate::engine::cancel::{Cancelled, Urgency};
 use crate::engine::journal::Journal;
 use crate::engine::ledger::{Claim, Entry, Keep, Verdict};
 use crate::engine::step::Cx;
@@ -147,14 +147,33 @@ impl Worlds {
     }
 }
 
+/// Complete products could not be handed over in time.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{products} of run {run} is complete, but EC2 has not confirmed in time that it is kept: kiln cleanup {run} removes it"
+)]
+struct NotHandedOver {
+    products: String,
+    run: String,
+}
+
 /// Hands a build's complete products over: from here on nothing of Kiln's removes them. Returns them.
 pub async fn hand_over(cx: &Cx, world: &World, source: &dyn Source) -> Result<Vec<Claim>, Cause> {
     let products = cx.journal.ledger().products(&cx.build);
-    try_join_all(products.iter().map(|claim| async move {
-        source.keep(cx, world, claim).await?;
-        Ok::<_, Cause>(cx.journal.append(&Entry::Kept { claim: claim.id })?)
-    }))
-    .await?;
+    let keep = || try_join_all(products.iter().map(|claim| source.keep(cx, world, claim)));
+    let kept = match cx.cancel.guard(keep()).await {
+        Ok(kept) => kept,
+        // A call that hangs is not sat out when somebody wants to go. Asked anew, it is answered most of the time.
+        Err(Cancelled) => tokio::time::timeout(HURRY, keep()).await.unwrap_or_else(|_| {
+            let (run, names) = (cx.run.to_string(), products.iter().map(describe).collect::<Vec<_>>());
+            Err(NotHandedOver { products: names.join(", "), run }.into())
+        }),
+    };
+    kept?;
+    // All or nothing: whoever is killed before this line has handed nothing over.
+    for claim in &products {
+        cx.journal.append(&Entry::Kept { claim: claim.id })?;
+    }
     Ok(products)
 }
 
