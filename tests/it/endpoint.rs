@@ -1,7 +1,7 @@
 //! A local EC2 of its own process, so that it outlives whatever becomes of the builds that use it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,17 @@ pub struct Endpoint {
 impl Endpoint {
     /// Starts one; `more` are flags.
     pub fn start(more: &[&str]) -> Self {
+        Self::start_in(Sandbox::new(), more)
+    }
+
+    /// Starts one with the fields of a profile.
+    pub fn with_profile(profile: &Json) -> Self {
         let sandbox = Sandbox::new();
+        sandbox.file("profile.json", &profile.to_string());
+        Self::start_in(sandbox, &["--profile", "profile.json"])
+    }
+
+    fn start_in(sandbox: Sandbox, more: &[&str]) -> Self {
         let told = sandbox.path().join("server.log");
         let log = std::fs::File::create(&told).unwrap();
         let mut command = sandbox.kiln();
@@ -36,6 +46,11 @@ impl Endpoint {
         let rest = text.split("AWS_ENDPOINT_URL=http://127.0.0.1:").nth(1).unwrap();
         let port = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
         Self { sandbox, server, port }
+    }
+
+    /// The process id of the server.
+    pub fn pid(&self) -> u32 {
+        self.server.id()
     }
 
     /// The binary as a client of it, with the journals of `state`.
@@ -75,6 +90,12 @@ impl Endpoint {
         };
         regions.iter().flat_map(of).collect()
     }
+
+    /// Ids of the snapshots of an image.
+    pub fn snapshots(&self, region: &str, image: &str) -> Vec<String> {
+        let answer = self.ec2(region, &format!("Action=DescribeImages&ImageId.1={image}"));
+        crate::world::elements(&answer, "snapshotId")
+    }
 }
 
 impl Drop for Endpoint {
@@ -103,6 +124,7 @@ pub fn wait(what: &str, mut until: impl FnMut() -> bool) {
 /// A command whose output goes to a file.
 pub struct Watched {
     child: Child,
+    log: PathBuf,
 }
 
 impl Watched {
@@ -110,7 +132,12 @@ impl Watched {
     pub fn start(mut command: Command, log: &Path) -> Self {
         let out = std::fs::File::create(log).unwrap();
         let child = command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
-        Self { child }
+        Self { child, log: log.to_owned() }
+    }
+
+    /// What it has said so far.
+    pub fn output(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
     }
 
     /// Whether it has ended.
@@ -123,9 +150,19 @@ impl Watched {
         signal(&self.child, number);
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for its end and gives its exit code (-1 after a signal); `None` when it hangs, and then it is ended.
     pub fn finish(&mut self) -> Option<i32> {
-        let limit = Instant::now() + LIMIT;
+        self.finish_within(LIMIT)
+    }
+
+    /// The same for what takes its time.
+    pub fn finish_within(&mut self, limit: Duration) -> Option<i32> {
+        let limit = Instant::now() + limit;
         while Instant::now() < limit {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return Some(status.code().unwrap_or(-1));

@@ -9,6 +9,7 @@ mod bad_input;
 mod bake;
 mod command_line;
 mod console;
+mod crash_matrix;
 mod diagnostics;
 mod docs;
 mod endpoint;

@@ -19,6 +19,8 @@ pub enum Shell {
     Posix,
     /// One that has never heard of `/bin/sh`, as on Windows; SFTP works.
     Foreign,
+    /// None: whoever comes is let in with any key, and no command does anything.
+    Idle,
 }
 
 impl SshServer {
@@ -42,6 +44,11 @@ impl SshServer {
         let unknown = match shell {
             Shell::Posix => "",
             Shell::Foreign => "'exec '*) echo \"'exec' is not recognized\" >&2; exit 1;;",
+            Shell::Idle => "*) exit 0;;",
+        };
+        let keys = match shell {
+            Shell::Idle => "AuthorizedKeysCommand /bin/echo %t %k\nAuthorizedKeysCommandUser nobody",
+            Shell::Posix | Shell::Foreign => "",
         };
         let front = format!(
             "#!/bin/sh\ncd '{0}/machine' && PATH='{0}/bin':$PATH && export PATH\ncase $SSH_ORIGINAL_COMMAND in\n*sftp*) exec /usr/lib/openssh/sftp-server;;\n{unknown}\nesac\neval \"$SSH_ORIGINAL_COMMAND\"\n",
@@ -50,7 +57,7 @@ impl SshServer {
         executable(&dir.join("front"), &front);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nAuthorizedKeysFile {0}/user.pub\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\nForceCommand {0}/front\n",
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nAuthorizedKeysFile {0}/user.pub\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\nForceCommand {0}/front\nMaxStartups 100\n{keys}\n",
             dir.display()
         );
         std::fs::write(dir.join("sshd_config"), config).unwrap();

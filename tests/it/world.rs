@@ -40,7 +40,11 @@ pub fn held(port: u16, region: &str) -> BTreeSet<String> {
             "spotInstanceRequestId",
         ),
         ("tag", "Action=DescribeTags&Filter.1.Name=key&Filter.1.Value.1=kiln:run", "resourceId"),
-        ("lease", "Action=DescribeTags&Filter.1.Name=key&Filter.1.Value.1=kiln:expires", "resourceId"),
+        (
+            "lease",
+            "Action=DescribeTags&Filter.1.Name=key&Filter.1.Value.1=kiln:expires&Filter.2.Name=value&Filter.2.Value.1=20*",
+            "resourceId",
+        ),
     ] {
         let answer = ec2(port, region, query);
         assert!(answer.starts_with("HTTP/1.1 200"), "{query}: {answer}");
