@@ -55,9 +55,14 @@ async fn hurried(cx: &Cx, world: &World, source: &dyn Source, claim: &Claim) -> 
 
 /// Records a release; what is left is returned.
 fn settled(journal: &Journal, run: &str, claim: &Claim, result: Result<(), Cause>) -> Option<Leftover> {
-    let recorded = result.and_then(|()| Ok(journal.append(&Entry::Released { claim: claim.id })?));
-    let error = recorded.err()?;
-    Some(leftover(run, claim, chain(error.as_ref())))
+    match result {
+        Ok(()) => {
+            // What is gone is gone. A journal on a full disk says that it is owed, and the next clean-up finds nothing of it.
+            let _ = journal.append(&Entry::Released { claim: claim.id });
+            None
+        }
+        Err(error) => Some(leftover(run, claim, chain(error.as_ref()))),
+    }
 }
 
 /// A claim that could not be released.
