@@ -1,7 +1,7 @@
 //! Images: create, look, wait, release with their snapshots.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{Filter, ResourceType, TagSpecification};
@@ -15,7 +15,7 @@ use super::device::{BlockDevice, sdk_devices};
 use super::error::{Error, Kind};
 use super::repeat::{self, create};
 use super::retry::{Age, Call, Verdict, YOUNG, verdict};
-use super::tags::{EXPIRES, RUN, Tags, put, specification, take_off};
+use super::tags::{EXPIRES, RUN, Tags, from_sdk, put, specification, take_off};
 use super::wait_states::MINUTES;
 
 /// An image as it is now, as far as a bake cares.
@@ -190,12 +190,13 @@ pub async fn wait_available(
     mut tell: impl FnMut(&str, Option<u8>),
 ) -> Result<Image, Cause> {
     let started = tokio::time::Instant::now();
+    let mut progress = Progress::default();
     let probe = async || {
         let found = seen(ec2, id).await?;
         let probe = judge(id, found, if started.elapsed() < YOUNG { Age::Young } else { Age::Old })?;
         Ok::<_, Error>(match probe {
             Judged::Ready(image) => Probe::Ready(image),
-            Judged::NotYet(image) => Probe::NotYet(image.state.clone(), progress(ec2, &image).await),
+            Judged::NotYet(image) => Probe::NotYet(image.state.clone(), progress.of(ec2, &image).await),
         })
     };
     let tell = |state: &str, percent: Option<u8>| {
@@ -240,8 +241,29 @@ fn judge(id: &str, found: Option<Image>, age: Age) -> Result<Judged, Error> {
     }
 }
 
-/// How far the slowest snapshot of an image is, in percent; only for people, so failures to find out are no errors.
-async fn progress(ec2: &Ec2, image: &Image) -> Option<u8> {
+/// How far an image is. People read it, so it is looked at less often than whether the image is there.
+#[derive(Default)]
+struct Progress {
+    last: Option<(tokio::time::Instant, Option<u8>)>,
+}
+
+impl Progress {
+    const PAUSE: Duration = Duration::from_secs(3);
+
+    async fn of(&mut self, ec2: &Ec2, image: &Image) -> Option<u8> {
+        match self.last {
+            Some((at, percent)) if at.elapsed() < Self::PAUSE => percent,
+            _ => {
+                let percent = percent(ec2, image).await;
+                self.last = Some((tokio::time::Instant::now(), percent));
+                percent
+            }
+        }
+    }
+}
+
+/// How far the slowest snapshot of an image is, in percent. Failures to find out are no errors.
+async fn percent(ec2: &Ec2, image: &Image) -> Option<u8> {
     if image.snapshots.is_empty() {
         return None;
     }
@@ -260,6 +282,23 @@ async fn seen(ec2: &Ec2, id: &str) -> Result<Option<Image>, Error> {
 pub async fn snapshots(ec2: &Ec2, id: &str) -> Result<Vec<String>, Error> {
     let found = seen(ec2, id).await?;
     Ok(found.map(|image| image.snapshots).unwrap_or_default())
+}
+
+/// The tags of snapshots, by id; what EC2 does not show is not there.
+pub async fn snapshot_tags(ec2: &Ec2, ids: &[String]) -> Result<BTreeMap<String, Tags>, Error> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let filter = Filter::builder().name("snapshot-id").set_values(Some(ids.to_vec())).build();
+    let found = repeat::look(ec2, Age::Old, async || {
+        let call = ec2.client.describe_snapshots().filters(filter.clone()).send().await;
+        call.map_err(|e| Error::from_sdk("DescribeSnapshots", &ids.join(", "), &e))
+    });
+    let snapshots = found.await?.snapshots.unwrap_or_default();
+    Ok(snapshots
+        .into_iter()
+        .filter_map(|one| Some((one.snapshot_id?, from_sdk(&one.tags.unwrap_or_default()))))
+        .collect())
 }
 
 /// Takes the lease off an image and its snapshots: it is a product now, which no clean-up by tags touches.

@@ -84,7 +84,8 @@ async fn succeeded(
         }
     };
     let settle = cleanup::settle(cx, &shared.world, build.source.as_ref(), Verdict::Success);
-    let (processed, leftovers) = tokio::join!(processed, settle);
+    let end_lease = cleanup::end_lease(cx, &shared.world, build.source.as_ref());
+    let (processed, leftovers, ended) = tokio::join!(processed, settle, end_lease);
     let mut finished = Finished { leftovers, ..Finished::default() };
     match processed {
         // The image is there and good; an interrupted script is no reason to lose it.
@@ -98,7 +99,7 @@ async fn succeeded(
             finished.error = numbered(&outcome.errors);
         }
     }
-    match cleanup::hand_over(cx, &shared.world, build.source.as_ref()).await {
+    match ended.and_then(|()| cleanup::hand_over(cx)) {
         // The end of an interrupted run names no artifacts.
         Ok(kept) if cx.cancel.urgency() > Urgency::None => tell_kept(cx, Ok(kept)),
         Ok(_) => {}
@@ -174,7 +175,10 @@ async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepErro
     };
     let mut leftovers = cleanup::settle(cx, &shared.world, build.source.as_ref(), verdict).await;
     match verdict {
-        Verdict::CutShort => tell_kept(cx, cleanup::hand_over(cx, &shared.world, build.source.as_ref()).await),
+        Verdict::CutShort => {
+            let ended = cleanup::end_lease(cx, &shared.world, build.source.as_ref()).await;
+            tell_kept(cx, ended.and_then(|()| cleanup::hand_over(cx)));
+        }
         Verdict::Waiting => leftovers.extend(cleanup::pending(cx)),
         Verdict::Success | Verdict::Failure => {}
     }

@@ -162,11 +162,11 @@ struct NotHandedOver {
     run: String,
 }
 
-/// Hands a build's complete products over: from here on nothing of Kiln's removes them. Returns them.
-pub async fn hand_over(cx: &Cx, world: &World, source: &dyn Source) -> Result<Vec<Claim>, Cause> {
+/// Takes the lease off a build's complete products.
+pub async fn end_lease(cx: &Cx, world: &World, source: &dyn Source) -> Result<(), Cause> {
     let products = cx.journal.ledger().products(&cx.build);
     let keep = || try_join_all(products.iter().map(|claim| source.keep(cx, world, claim)));
-    let kept = match cx.cancel.guard(keep()).await {
+    let kept: Result<Vec<()>, Cause> = match cx.cancel.guard(keep()).await {
         Ok(kept) => kept,
         // A call that hangs is not sat out when somebody wants to go. Asked anew, it is answered most of the time.
         Err(Cancelled) => tokio::time::timeout(HURRY, keep()).await.unwrap_or_else(|_| {
@@ -174,7 +174,12 @@ pub async fn hand_over(cx: &Cx, world: &World, source: &dyn Source) -> Result<Ve
             Err(NotHandedOver { products: names.join(", "), run }.into())
         }),
     };
-    kept?;
+    kept.map(drop)
+}
+
+/// Hands a build's complete products over, whose lease has ended: from here on nothing of Kiln's removes them. Returns them.
+pub fn hand_over(cx: &Cx) -> Result<Vec<Claim>, Cause> {
+    let products = cx.journal.ledger().products(&cx.build);
     // All or nothing: whoever is killed before this line has handed nothing over.
     for claim in &products {
         cx.journal.append(&Entry::Kept { claim: claim.id })?;

@@ -282,7 +282,8 @@ fn check(cells: &[Cell<'_>]) {
     let work = || {
         let mut endpoints: BTreeMap<&str, Endpoint> = BTreeMap::new();
         while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let endpoint = endpoints.entry(cell.bake.name).or_insert_with(|| Endpoint::with_profile(&cell.bake.profile));
+            let endpoint =
+                endpoints.entry(cell.bake.name).or_insert_with(|| Endpoint::with_profile(&cell.bake.profile));
             let start = Instant::now();
             let found = run(cell, endpoint);
             leftovers.fetch_add(found.leftovers, Ordering::Relaxed);

@@ -110,7 +110,8 @@ impl Sandbox {
     /// Journals of this sandbox's runs.
     pub fn journals(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path().join("state/runs")) else { return Vec::new() };
-        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "journal")).collect();
         paths.sort();
         paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
     }

@@ -211,7 +211,9 @@ fn cleanup_gives_no_all_clear_for_what_it_cannot_see() {
     assert!(!data.exists(), "an empty one must not be made");
     std::fs::rename(&moved, &data).unwrap();
 
-    let journal = std::fs::read_dir(sandbox.path().join("state/runs")).unwrap().next().unwrap().unwrap().path();
+    let files = std::fs::read_dir(sandbox.path().join("state/runs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut journals = files.filter(|path| path.extension().is_some_and(|end| end == "journal"));
+    let journal = journals.next().unwrap();
     let good = std::fs::read_to_string(&journal).unwrap();
     let damaged: Vec<&str> = good.lines().enumerate().map(|(n, line)| if n == 1 { "{garb" } else { line }).collect();
     std::fs::write(&journal, damaged.join("\n") + "\n").unwrap();

@@ -21,10 +21,14 @@ use super::artifact::artifact;
 use super::names::Names;
 use super::options::Polling;
 use super::past::Past;
+use super::steps::connect::Session;
 use super::steps::deadline::Deadline;
 use super::steps::key_pair::Key;
 use super::steps::network::Network;
+use super::steps::pre_validate::Older;
 use super::steps::run_instance::Running;
+use super::steps::security_group::Groups;
+use super::steps::stop_instance::Stopped;
 use super::steps::{
     clear_keys, connect, copy_image, create_image, finish_image, key_pair, network, pre_validate, provision,
     replace_image, run_instance, security_group, source_image, stop_instance,
@@ -59,21 +63,16 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
         cx.step("StepNetworkInfo", async || network::find(bake).await),
     )?;
     let tags = &BuildTags::render(source, cx, &bake.ec2.region, &from).map_err(StepError::Failed)?;
-    let first_name = |region: &str| replace_image::first_name(bake, &older, region);
-    let (name, region) = (first_name(&bake.ec2.region), bake.ec2.region.clone());
-    let made = match replace_image::begun(bake, &region) {
+    let name = replace_image::first_name(bake, &older, &bake.ec2.region);
+    let made = match replace_image::begun(bake, &bake.ec2.region) {
         Some(begun) => Some(go_on(bake, &from, begun).await?),
         // Boxed, since the compiler lays futures out only so many levels deep.
         None => Box::pin(make(bake, hook, &from, &network, tags, &name)).await?,
     };
-    let Some((image, values)) = made else { return Ok(None) };
-    let copies =
-        cx.step("StepAMIRegionCopy", async || copy_image::copy_all(bake, &image, &first_name, tags).await).await?;
-    let images: Vec<_> = std::iter::once((region, image)).chain(copies.complete).collect();
-    let images =
-        cx.step("StepDeregisterAMI", async || replace_image::replace(bake, &older, images.clone(), tags).await).await?;
-    finish_image::finish(bake, &images, tags).await?;
-    match copies.failure {
+    let Some(Made { image, values, machine }) = made else { return Ok(None) };
+    let (spread, ()) = tokio::join!(spread(bake, &older, image, tags), create_image::let_go(bake, machine));
+    let Spread { images, failure } = spread?;
+    match failure {
         Some(failure) => Err(StepError::ProductsKept(failure)),
         None => {
             let images = images.into_iter().map(|(region, image)| (region, image.id)).collect();
@@ -82,8 +81,36 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
     }
 }
 
-/// An image, and what post-processors can name of its build.
-type Made = (Image, BTreeMap<String, Value>);
+/// What a build made.
+struct Made {
+    /// The image.
+    image: Image,
+    /// What post-processors can name of the build.
+    values: BTreeMap<String, Value>,
+    /// The machine, when this process still has one.
+    machine: Option<Stopped>,
+}
+
+/// Images in all their regions.
+struct Spread {
+    /// Each with its region.
+    images: Vec<(String, Image)>,
+    /// Why others are missing, when the template keeps what is complete.
+    failure: Option<Cause>,
+}
+
+/// From the image to its copies, names, attributes and tags.
+async fn spread(bake: &Bake<'_>, older: &Older, image: Image, tags: &BuildTags) -> Result<Spread, StepError> {
+    let cx = bake.cx;
+    let first_name = |region: &str| replace_image::first_name(bake, older, region);
+    let copies =
+        cx.step("StepAMIRegionCopy", async || copy_image::copy_all(bake, &image, &first_name, tags).await).await?;
+    let images: Vec<_> = std::iter::once((bake.ec2.region.clone(), image)).chain(copies.complete).collect();
+    let images =
+        cx.step("StepDeregisterAMI", async || replace_image::replace(bake, older, images.clone(), tags).await).await?;
+    finish_image::finish(bake, &images, tags).await?;
+    Ok(Spread { images, failure: copies.failure })
+}
 
 /// From launch to image. `None`: the template asked for none.
 async fn make(
@@ -104,43 +131,64 @@ async fn make(
     let deadline = Deadline::new(bake.source);
     let launched = run_instance::Wanted { image: from, network, key: &key, groups: &groups, tags, deadline };
     let running = cx.step("StepRunSourceInstance", async || run_instance::launch(bake, &launched).await).await?;
-    let values = match bake.past.is_provisioned() {
-        true => provision::values(bake, from, &running.instance.id, "", &key),
-        false => provisioned(bake, hook, from, &running, &key, deadline).await?,
+    if bake.past.is_provisioned() {
+        let values = provision::values(bake, from, &running.instance.id, "", &key);
+        return take(bake, &running, name, tags, &groups, values).await;
+    }
+    let session = cx.step("StepConnect", async || connect::connect(bake, &running, &key).await).await?;
+    let work = async {
+        let values = provision::values(bake, from, &running.instance.id, &session.host, &key);
+        provisioned(bake, hook, session, &values, &key, deadline).await?;
+        take(bake, &running, name, tags, &groups, values).await
     };
-    let stopped = cx.step("StepStopEBSBackedInstance", async || stop_instance::stop(bake, &running).await).await?;
+    // The session stands, so nobody needs the key pair at EC2 any more, and nobody waits for its end.
+    let (made, ()) = tokio::join!(work, key_pair::delete(bake, &key));
+    made
+}
+
+/// Provisions, and takes the temporary key off the machine if the template says so.
+async fn provisioned(
+    bake: &Bake<'_>,
+    hook: &dyn Hook,
+    session: Session,
+    values: &BTreeMap<String, Value>,
+    key: &Key,
+    deadline: Option<Deadline>,
+) -> Result<(), StepError> {
+    let cx = bake.cx;
+    cx.step("StepProvision", async || provision::run(bake, hook, &session, values, deadline).await).await?;
+    if bake.source.communicator.ssh_clear_authorized_keys {
+        cx.step("StepCleanupTempKeys", async || clear_keys::clear(bake, &session, key).await).await?;
+    }
+    Ok(())
+}
+
+/// Stops the machine and makes an image of it. `None`: the template asked for none.
+async fn take(
+    bake: &Bake<'_>,
+    running: &Running,
+    name: &str,
+    tags: &BuildTags,
+    groups: &Groups,
+    values: BTreeMap<String, Value>,
+) -> Result<Option<Made>, StepError> {
+    let cx = bake.cx;
+    let stopped = cx.step("StepStopEBSBackedInstance", async || stop_instance::stop(bake, running).await).await?;
     if bake.source.options.skip_create_ami {
         cx.events.say("Skipping AMI creation...");
         return Ok(None);
     }
-    let create = async || create_image::create(bake, &stopped, name.to_owned(), tags, &groups).await;
-    Ok(Some((cx.step("stepCreateAMI", create).await?, values)))
-}
-
-/// Connects, provisions, and takes the temporary key off the machine if the template says so.
-async fn provisioned(
-    bake: &Bake<'_>,
-    hook: &dyn Hook,
-    from: &Image,
-    running: &Running,
-    key: &Key,
-    deadline: Option<Deadline>,
-) -> Result<BTreeMap<String, Value>, StepError> {
-    let cx = bake.cx;
-    let session = cx.step("StepConnect", async || connect::connect(bake, running, key).await).await?;
-    let values = provision::values(bake, from, &running.instance.id, &session.host, key);
-    cx.step("StepProvision", async || provision::run(bake, hook, &session, &values, key, deadline).await).await?;
-    if bake.source.communicator.ssh_clear_authorized_keys {
-        cx.step("StepCleanupTempKeys", async || clear_keys::clear(bake, &session, key).await).await?;
-    }
-    Ok(values)
+    let create = async || create_image::create(bake, &stopped, name.to_owned(), tags, groups).await;
+    let image = cx.step("stepCreateAMI", create).await?;
+    Ok(Some(Made { image, values, machine: Some(stopped) }))
 }
 
 /// An image that this run asked for before it was resumed.
 async fn go_on(bake: &Bake<'_>, from: &Image, (claim, id): (ClaimId, String)) -> Result<Made, StepError> {
     let image = bake.cx.step("stepCreateAMI", async || create_image::wait(bake, claim, &id).await).await?;
     let instance = bake.past.instance().map(|(_, id)| id).unwrap_or_default();
-    Ok((image, provision::values(bake, from, &instance, "", &Key::default())))
+    let values = provision::values(bake, from, &instance, "", &Key::default());
+    Ok(Made { image, values, machine: None })
 }
 
 impl Bake<'_> {

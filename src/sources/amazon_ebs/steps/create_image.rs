@@ -1,4 +1,4 @@
-//! The image. While it is made, the temporary security group goes; when it is available, the instance does.
+//! The image. While it is made, the temporary security group goes; when it is available, the instance may.
 
 use crate::aws::image::{self, Image, NewImage};
 use crate::aws::{Age, instance, release, security_group};
@@ -41,12 +41,17 @@ pub async fn create(
     );
     let available = available?;
     bake.ready(claim)?;
-    bake.cx.events.say("Terminating the source AWS instance...");
-    if instance::terminate(&bake.ec2, &stopped.instance.id, Age::Old).await.is_ok() {
-        // EC2's acceptance is its promise; nothing waits for the end.
-        bake.released(stopped.claim)?;
-    }
     Ok(available)
+}
+
+/// Ends the machine that an image was made of. EC2's acceptance is its promise; nothing waits for the end. A failure is no harm: the claim stays open and
+/// is released with the rest.
+pub async fn let_go(bake: &Bake<'_>, machine: Option<Stopped>) {
+    let Some(Stopped { instance, claim }) = machine else { return };
+    bake.cx.events.say("Terminating the source AWS instance...");
+    if let Ok(Ok(())) = bake.cx.cancel.guard(instance::terminate(&bake.ec2, &instance.id, Age::Old)).await {
+        let _ = bake.released(claim);
+    }
 }
 
 /// Waits until the image is available.

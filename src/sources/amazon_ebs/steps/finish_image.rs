@@ -2,8 +2,9 @@
 
 use futures_util::future::try_join_all;
 
-use crate::aws::image::Image;
+use crate::aws::image::{self, Image};
 use crate::aws::image_attributes::{self as attributes, Cooldown, Shares};
+use crate::aws::tags::{EXPIRES, Tags};
 use crate::aws::{Ec2, tags};
 use crate::engine::Cause;
 use crate::engine::step::StepError;
@@ -83,9 +84,16 @@ async fn set_tags(bake: &Bake<'_>, region: &str, image: &Image, tags: &BuildTags
     for (key, value) in &tags.shown {
         bake.cx.events.say(format!("Adding tag: \"{key}\": \"{value}\""));
     }
-    let missing = |wanted: &tags::Tags| wanted.iter().any(|(key, value)| image.tags.get(key) != Some(value));
-    if missing(&tags.image) {
+    if lacks(&image.tags, &tags.image) {
         tags::put(&ec2, std::slice::from_ref(&image.id), &tags.image).await?;
     }
-    Ok(tags::put(&ec2, &image.snapshots, &tags.snapshots).await?)
+    let of_snapshots = image::snapshot_tags(&ec2, &image.snapshots).await?;
+    let bare = |id: &&String| of_snapshots.get(*id).is_none_or(|own| lacks(own, &tags.snapshots));
+    let bare: Vec<String> = image.snapshots.iter().filter(bare).cloned().collect();
+    Ok(tags::put(&ec2, &bare, &tags.snapshots).await?)
+}
+
+/// The lease may have been renewed since.
+fn lacks(own: &Tags, wanted: &Tags) -> bool {
+    wanted.iter().any(|(key, value)| key != EXPIRES && own.get(key) != Some(value))
 }

@@ -101,8 +101,8 @@ fn save_for_debug(bake: &Bake<'_>, pair: &Keypair) -> Result<(), Cause> {
 /// Deletes the temporary pair at EC2: with the session standing nobody needs it any more.
 pub async fn delete(bake: &Bake<'_>, key: &Key) {
     let (Some(claim), Some(name)) = (key.claim, &key.name) else { return };
-    // A failure is no harm here: the claim stays open and is released with the rest.
-    if key_pair::release(&bake.ec2, name).await.is_ok() {
+    // A failure is no harm here, nor is a signal: the claim stays open and is released with the rest.
+    if let Ok(Ok(())) = bake.cx.cancel.guard(key_pair::release(&bake.ec2, name)).await {
         let _ = bake.released(claim);
     }
 }

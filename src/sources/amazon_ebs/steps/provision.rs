@@ -1,4 +1,4 @@
-//! Provisioning, with the temporary key pair deleted meanwhile.
+//! Provisioning, with a deadline on the machine meanwhile.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::super::bake::Bake;
 use super::super::tags::source_values;
 use super::connect::Session;
 use super::deadline::Deadline;
-use super::key_pair::{self, Key};
+use super::key_pair::Key;
 
 /// What provisioners and post-processors can name as `build.NAME`.
 pub fn values(bake: &Bake<'_>, image: &Image, instance: &str, host: &str, key: &Key) -> BTreeMap<String, Value> {
@@ -36,7 +36,6 @@ pub async fn run(
     hook: &dyn Hook,
     session: &Session,
     values: &BTreeMap<String, Value>,
-    key: &Key,
     deadline: Option<Deadline>,
 ) -> Result<(), Cause> {
     let communicator = session.communicator.as_ref();
@@ -44,7 +43,7 @@ pub async fn run(
     if let Some(deadline) = deadline {
         deadline.set(communicator).await;
     }
-    let (result, ()) = tokio::join!(hook.provision(communicator, values), key_pair::delete(bake, key));
+    let result = hook.provision(communicator, values).await;
     if let (Ok(()), Some(deadline)) = (&result, deadline) {
         deadline.take_off(bake, communicator).await;
     }
