@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::hcl::Value;
 use crate::hcl::print::{print, quote};
+use crate::hcl::value::Mapping;
 use crate::plan::{BuildOverview, Overview};
 use crate::secret::MASK;
 
@@ -26,10 +26,10 @@ pub fn variables(overview: &Overview, sensitive: &[String]) -> String {
     out
 }
 
-fn section(out: &mut String, (title, prefix): (&str, &str), values: &[(String, Value)], sensitive: &[String]) {
+fn section(out: &mut String, (title, prefix): (&str, &str), values: &Mapping, sensitive: &[String]) {
     // Writing to a string cannot fail.
     let _ = writeln!(out, "> {title}:\n");
-    for (name, value) in values {
+    for (name, value) in values.iter() {
         let _ = writeln!(out, "{prefix}.{name}: {}", quote(&masked(print(value), sensitive)));
     }
     out.push('\n');

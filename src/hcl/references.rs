@@ -1,21 +1,23 @@
 //! Which names expressions refer to, so that what they depend on can be evaluated first.
 
+use std::borrow::Cow;
+
 use super::ast::{Body, Expr, ExprKind, Key, Part};
 use super::diagnostics::Span;
 
 /// A root name and the constant names and keys that follow it: `a.b["c"][0].d` is `a` with `b`, `c`, `0`, `d`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Traversal {
+pub struct Traversal<'e> {
     /// The root name.
-    pub root: String,
+    pub root: &'e str,
     /// What follows, as far as it is constant.
-    pub path: Vec<String>,
+    pub path: Vec<Cow<'e, str>>,
     /// The place of root and path.
     pub span: Span,
 }
 
 /// What an expression refers to, without the names that it binds itself.
-pub fn references(expr: &Expr) -> Vec<Traversal> {
+pub fn references(expr: &Expr) -> Vec<Traversal<'_>> {
     let mut finder = Finder::default();
     finder.expr(expr);
     finder.found
@@ -24,30 +26,31 @@ pub fn references(expr: &Expr) -> Vec<Traversal> {
 /// What the expressions of a body and of its blocks at any depth refer to.
 ///
 /// In `dynamic` blocks the iterator's name is bound by the block and left out.
-pub fn references_in(body: &Body) -> Vec<Traversal> {
+pub fn references_in(body: &Body) -> Vec<Traversal<'_>> {
     let mut finder = Finder::default();
     finder.body(body);
     finder.found
 }
 
 #[derive(Default)]
-struct Finder {
-    found: Vec<Traversal>,
-    bound: Vec<String>,
+struct Finder<'e> {
+    found: Vec<Traversal<'e>>,
+    /// The names that are bound where the search is.
+    bound: Vec<Cow<'e, str>>,
 }
 
-impl Finder {
-    fn body(&mut self, body: &Body) {
+impl<'e> Finder<'e> {
+    fn body(&mut self, body: &'e Body) {
         body.attributes.iter().for_each(|attribute| self.expr(&attribute.expr));
         for block in &body.blocks {
             match super::dynamic::iterator_name(block) {
-                Some(iterator) => self.dynamic(&block.body, iterator),
+                Some(iterator) => self.dynamic(&block.body, iterator.into()),
                 None => self.body(&block.body),
             }
         }
     }
 
-    fn dynamic(&mut self, body: &Body, iterator: String) {
+    fn dynamic(&mut self, body: &'e Body, iterator: Cow<'e, str>) {
         for attribute in &body.attributes {
             match attribute.name.as_str() {
                 // A bare word that is no reference.
@@ -59,16 +62,16 @@ impl Finder {
         self.with(vec![iterator], |finder| body.blocks.iter().for_each(|block| finder.body(&block.body)));
     }
 
-    fn with(&mut self, names: Vec<String>, run: impl FnOnce(&mut Self)) {
+    fn with(&mut self, names: Vec<Cow<'e, str>>, run: impl FnOnce(&mut Self)) {
         let before = self.bound.len();
         self.bound.extend(names);
         run(self);
         self.bound.truncate(before);
     }
 
-    fn expr(&mut self, expr: &Expr) {
+    fn expr(&mut self, expr: &'e Expr) {
         if let Some(traversal) = traversal(expr) {
-            if !self.bound.contains(&traversal.root) {
+            if !self.bound.iter().any(|bound| bound == traversal.root) {
                 self.found.push(traversal);
             }
             return;
@@ -97,7 +100,7 @@ impl Finder {
             }
             ExprKind::For(parts) => {
                 self.expr(&parts.collection);
-                let names = parts.key_name.iter().chain([&parts.value_name]).cloned().collect();
+                let names = parts.key_name.iter().chain([&parts.value_name]).map(Cow::from).collect();
                 self.with(names, |finder| {
                     parts.key.iter().chain([&parts.value]).chain(&parts.condition).for_each(|part| finder.expr(part));
                 });
@@ -105,7 +108,7 @@ impl Finder {
         }
     }
 
-    fn part(&mut self, part: &Part) {
+    fn part(&mut self, part: &'e Part) {
         match part {
             Part::Literal(_) => {}
             Part::Interpolation(expr) => self.expr(expr),
@@ -115,7 +118,7 @@ impl Finder {
             }
             Part::For(part) => {
                 self.expr(&part.collection);
-                let names = part.key_name.iter().chain([&part.value_name]).cloned().collect();
+                let names = part.key_name.iter().chain([&part.value_name]).map(Cow::from).collect();
                 self.with(names, |finder| part.parts.iter().for_each(|part| finder.part(part)));
             }
         }
@@ -123,19 +126,19 @@ impl Finder {
 }
 
 /// The expression as a root with a constant path; none if any step of it must be evaluated.
-fn traversal(expr: &Expr) -> Option<Traversal> {
+fn traversal(expr: &Expr) -> Option<Traversal<'_>> {
     match &expr.kind {
-        ExprKind::Variable(name) => Some(Traversal { root: name.clone(), path: Vec::new(), span: expr.span.clone() }),
-        ExprKind::Attribute(inner, member) => extended(inner, member.name.clone(), expr),
+        ExprKind::Variable(name) => Some(Traversal { root: name, path: Vec::new(), span: expr.span.clone() }),
+        ExprKind::Attribute(inner, member) => extended(inner, Cow::from(&member.name), expr),
         ExprKind::Index(inner, key) => match &key.kind {
-            ExprKind::Literal(value) => extended(inner, value.to_text()?, expr),
+            ExprKind::Literal(value) => extended(inner, value.to_text()?.into(), expr),
             _ => None,
         },
         _ => None,
     }
 }
 
-fn extended(inner: &Expr, step: String, expr: &Expr) -> Option<Traversal> {
+fn extended<'e>(inner: &'e Expr, step: Cow<'e, str>, expr: &Expr) -> Option<Traversal<'e>> {
     let mut traversal = traversal(inner)?;
     traversal.path.push(step);
     traversal.span = expr.span.clone();
@@ -148,10 +151,10 @@ mod tests {
     use super::super::parse::{parse_body, parse_expr};
     use super::*;
 
-    fn shown(found: &[Traversal]) -> Vec<String> {
+    fn shown(found: &[Traversal<'_>]) -> Vec<String> {
         found
             .iter()
-            .map(|t| std::iter::once(&t.root).chain(&t.path).map(String::as_str).collect::<Vec<_>>().join("."))
+            .map(|t| std::iter::once(t.root).chain(t.path.iter().map(AsRef::as_ref)).collect::<Vec<_>>().join("."))
             .collect()
     }
 
@@ -169,7 +172,8 @@ mod tests {
         ];
         for (text, want) in cases {
             let file = Sources::default().add("t", text);
-            assert_eq!(shown(&references(&parse_expr(file, text).unwrap())), want, "{text}");
+            let expr = parse_expr(file, text).unwrap();
+            assert_eq!(shown(&references(&expr)), want, "{text}");
         }
     }
 

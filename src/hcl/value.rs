@@ -191,6 +191,16 @@ impl Value {
     }
 }
 
+/// Changing.
+impl Value {
+    /// Gives an object an attribute, in its place unless somebody else holds the object too; anything else stays as it is.
+    pub fn insert(&mut self, name: String, value: Value) {
+        if let Data::Object(attributes) = &mut self.data {
+            Arc::make_mut(attributes).insert(name, value);
+        }
+    }
+}
+
 /// Looking inside.
 impl Value {
     /// What the value holds.

@@ -13,6 +13,7 @@ use crate::hcl::body::{EvaluatedBody, evaluate_body};
 use crate::hcl::diagnostics::{Diagnostics, Sources, Span};
 use crate::hcl::eval::Scope;
 use crate::hcl::functions::{Allowed, Host};
+use crate::hcl::value::Mapping;
 
 /// A whole configuration, ready to run.
 #[derive(Clone, Default)]
@@ -31,9 +32,9 @@ pub struct Plan {
 #[derive(Clone, Debug, Default)]
 pub struct Overview {
     /// Input variables by name.
-    pub variables: Vec<(String, Value)>,
+    pub variables: Arc<Mapping>,
     /// Locals by name.
-    pub locals: Vec<(String, Value)>,
+    pub locals: Arc<Mapping>,
     /// Build blocks in order.
     pub builds: Vec<BuildOverview>,
     /// What there is instead in a JSON template of the older form.

@@ -1,6 +1,7 @@
 //! The order in which locals and data sources can be evaluated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt;
 
 use super::data::DataBlocks;
@@ -32,7 +33,35 @@ impl fmt::Display for Node {
 /// What depends on what.
 #[derive(Default)]
 pub(super) struct Graph {
-    edges: BTreeMap<Node, Vec<(Node, Span)>>,
+    /// In order.
+    nodes: Vec<Node>,
+    /// What each node needs, by the node's place in that order.
+    edges: Vec<Vec<Edge>>,
+}
+
+/// That a node needs another one.
+struct Edge {
+    target: Target,
+    /// Where it says so.
+    span: Span,
+}
+
+/// What a node needs.
+enum Target {
+    /// Another node, by its place.
+    Node(usize),
+    /// Something that is not there.
+    Missing(Node),
+}
+
+/// The order of evaluation.
+pub(super) struct Ordered {
+    /// The nodes, each after what it depends on.
+    pub nodes: Vec<Node>,
+    /// The nodes that depend on something missing or on themselves, and all that depends on them.
+    pub stuck: Vec<Node>,
+    /// What is missing, and what depends on itself.
+    pub problems: Diagnostics,
 }
 
 /// What is wrong with a reference to something that is not there, and how it would be declared.
@@ -54,59 +83,64 @@ fn missing_words(node: &Node, target: &Node) -> (&'static str, String, String) {
 impl Graph {
     /// The graph of all locals and data sources.
     pub fn new(locals: &Locals, data: &DataBlocks) -> Self {
-        let locals = locals.iter().map(|(name, local)| (Node::Local(name.clone()), references(&local.expr)));
+        let locals = locals.iter().map(|(name, local)| (Node::Local(name.clone()), references(local.expr())));
         let data_nodes = data
             .iter()
             .map(|((kind, name), block)| (Node::Data(kind.clone(), name.clone()), references_in(&block.body)));
-        let found: Vec<(Node, Vec<Traversal>)> = locals.chain(data_nodes).collect();
-        let edges = found.into_iter().map(|(node, references)| {
-            let targets = references.iter().flat_map(|reference| targets(reference, data));
-            (node, targets.collect())
-        });
-        Self { edges: edges.collect() }
+        let with_targets = |(node, references): (Node, Vec<Traversal<'_>>)| {
+            (node, references.iter().flat_map(|reference| targets(reference, data)).collect())
+        };
+        Self::of(data_nodes.chain(locals).map(with_targets).collect())
+    }
+
+    /// The graph of nodes and what each needs.
+    fn of(mut needs: Vec<(Node, Vec<(Node, Span)>)>) -> Self {
+        needs.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let (nodes, needs): (Vec<Node>, Vec<_>) = needs.into_iter().unzip();
+        let edge = |(target, span)| {
+            let target = nodes.binary_search(&target).map_or(Target::Missing(target), Target::Node);
+            Edge { target, span }
+        };
+        let edges = needs.into_iter().map(|targets: Vec<(Node, Span)>| targets.into_iter().map(edge).collect());
+        Self { edges: edges.collect(), nodes }
     }
 
     /// The graph without what data sources need of locals: then all data sources come first.
     #[must_use]
     pub fn data_first(mut self) -> Self {
-        for (node, targets) in &mut self.edges {
-            if matches!(node, Node::Data(..)) {
-                targets.retain(|(target, _)| matches!(target, Node::Data(..)));
+        let is_data = |node: &Node| matches!(node, Node::Data(..));
+        for (node, edges) in self.nodes.iter().zip(&mut self.edges) {
+            if is_data(node) {
+                edges.retain(|edge| is_data(edge.target.node(&self.nodes)));
             }
         }
         self
     }
 
-    /// All nodes.
-    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
-        self.edges.keys()
-    }
-
-    /// All nodes, each after what it depends on, else in the order of their names. Nodes that depend on something
-    /// missing or on themselves are left out, with all that depends on them, and reported.
-    pub fn order(&self) -> (Vec<Node>, Diagnostics) {
-        let mut waiting: BTreeMap<&Node, BTreeSet<&Node>> = BTreeMap::new();
-        let mut dependents: BTreeMap<&Node, Vec<&Node>> = BTreeMap::new();
-        for (node, targets) in &self.edges {
-            waiting.insert(node, targets.iter().map(|(target, _)| target).collect());
-            targets.iter().for_each(|(target, _)| dependents.entry(target).or_default().push(node));
+    /// All nodes, each after what it depends on, else in the order of their names.
+    pub fn order(&self) -> Ordered {
+        // Who waits for each node, once for every time that it needs it.
+        let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        for (at, edges) in self.edges.iter().enumerate() {
+            edges.iter().filter_map(Edge::place).for_each(|target| dependents[target].push(at));
         }
-        let mut ready: BTreeSet<&Node> =
-            waiting.iter().filter(|(_, targets)| targets.is_empty()).map(|(node, _)| *node).collect();
-        let mut order = Vec::new();
-        while let Some(node) = ready.pop_first() {
-            waiting.remove(node);
-            order.push(node.clone());
-            for dependent in dependents.get(node).into_iter().flatten() {
-                let Some(targets) = waiting.get_mut(dependent) else { continue };
-                if targets.remove(node) && targets.is_empty() {
-                    ready.insert(dependent);
+        let mut waits: Vec<usize> = self.edges.iter().map(Vec::len).collect();
+        let mut ready: BinaryHeap<Reverse<usize>> =
+            (0..self.nodes.len()).filter(|at| waits[*at] == 0).map(Reverse).collect();
+        let mut nodes = Vec::with_capacity(self.nodes.len());
+        while let Some(Reverse(at)) = ready.pop() {
+            nodes.push(self.nodes[at].clone());
+            for dependent in &dependents[at] {
+                waits[*dependent] -= 1;
+                if waits[*dependent] == 0 {
+                    ready.push(Reverse(*dependent));
                 }
             }
         }
-        let mut diagnostics = self.missing();
-        diagnostics.extend(self.cycles(&waiting.into_keys().collect()));
-        (order, diagnostics)
+        let stuck: BTreeSet<usize> = (0..self.nodes.len()).filter(|at| waits[*at] > 0).collect();
+        let mut problems = self.missing();
+        problems.extend(self.cycles(&stuck));
+        Ordered { nodes, stuck: stuck.into_iter().map(|at| self.nodes[at].clone()).collect(), problems }
     }
 
     /// All nodes that these depend on at any distance, and they themselves.
@@ -115,20 +149,28 @@ impl Graph {
         let mut left: Vec<Node> = from.into_iter().collect();
         while let Some(node) = left.pop() {
             if reached.insert(node.clone()) {
-                left.extend(self.edges.get(&node).into_iter().flatten().map(|(target, _)| target.clone()));
+                let place = self.nodes.binary_search(&node).ok();
+                let edges = place.into_iter().flat_map(|at| &self.edges[at]);
+                left.extend(edges.map(|edge| edge.target.node(&self.nodes).clone()));
             }
         }
         reached
     }
 
     fn missing(&self) -> Diagnostics {
-        let wanted = self.edges.iter().flat_map(|(node, targets)| targets.iter().map(move |edge| (node, edge)));
-        let missing: Vec<_> = wanted.filter(|(_, (target, _))| !self.edges.contains_key(target)).collect();
+        let mut missing = Vec::new();
+        for (node, edges) in self.nodes.iter().zip(&self.edges) {
+            for edge in edges {
+                if let Target::Missing(target) = &edge.target {
+                    missing.push((node, target, &edge.span));
+                }
+            }
+        }
         if missing.is_empty() {
             return Diagnostics::new();
         }
-        let names: Vec<String> = self.edges.keys().map(ToString::to_string).collect();
-        let described = missing.iter().enumerate().map(|(at, (node, (target, span)))| {
+        let names: Vec<String> = self.nodes.iter().map(ToString::to_string).collect();
+        let described = missing.into_iter().enumerate().map(|(at, (node, target, span))| {
             let (summary, detail, declare) = missing_words(node, target);
             // Looking for names that are like a wrong one takes time.
             let hint =
@@ -141,26 +183,44 @@ impl Graph {
 
     /// The cycles among nodes that can't be ordered. From each one way is followed to the fault that explains it: a
     /// cycle, or something missing, which is reported anyway.
-    fn cycles(&self, stuck: &BTreeSet<&Node>) -> Diagnostics {
+    fn cycles(&self, stuck: &BTreeSet<usize>) -> Diagnostics {
         let mut diagnostics = Diagnostics::new();
-        let mut explained: BTreeSet<&Node> = BTreeSet::new();
+        let mut explained: BTreeSet<usize> = BTreeSet::new();
         for start in stuck {
             let mut path: Vec<&Node> = Vec::new();
-            let mut places: BTreeMap<&Node, usize> = BTreeMap::new();
+            let mut places: BTreeMap<usize, usize> = BTreeMap::new();
             let mut next = Some(*start);
-            while let Some(node) = next.filter(|node| explained.insert(node)) {
-                places.insert(node, path.len());
-                path.push(node);
-                let step = self.edges.get(node).into_iter().flatten().find(|(target, _)| stuck.contains(target));
+            while let Some(at) = next.filter(|at| explained.insert(*at)) {
+                places.insert(at, path.len());
+                path.push(&self.nodes[at]);
+                let mut steps = self.edges[at].iter().filter_map(|edge| Some((edge.place()?, &edge.span)));
+                let step = steps.find(|(target, _)| stuck.contains(target));
                 next = step.map(|(target, _)| target);
                 if let Some((target, span)) = step
-                    && let Some(at) = places.get(target)
+                    && let Some(first) = places.get(&target)
                 {
-                    diagnostics.push(cycle(&path[*at..]).at(span));
+                    diagnostics.push(cycle(&path[*first..]).at(span));
                 }
             }
         }
         diagnostics
+    }
+}
+
+impl Edge {
+    /// The place of the node that is needed; none if it is not there.
+    fn place(&self) -> Option<usize> {
+        if let Target::Node(at) = self.target { Some(at) } else { None }
+    }
+}
+
+impl Target {
+    /// What it is, there or not.
+    fn node<'a>(&'a self, nodes: &'a [Node]) -> &'a Node {
+        match self {
+            Self::Node(at) => &nodes[*at],
+            Self::Missing(node) => node,
+        }
     }
 }
 
@@ -174,10 +234,10 @@ fn cycle(path: &[&Node]) -> Diagnostic {
 
 /// What a reference needs: a local, a data source, or all data sources of a type. `local` or `data` as a whole is
 /// whatever is known then.
-pub(super) fn targets(reference: &Traversal, data: &DataBlocks) -> Vec<(Node, Span)> {
-    let node = match (reference.root.as_str(), reference.path.as_slice()) {
-        ("local", [name, ..]) => vec![Node::Local(name.clone())],
-        ("data", [kind, name, ..]) => vec![Node::Data(kind.clone(), name.clone())],
+pub(super) fn targets(reference: &Traversal<'_>, data: &DataBlocks) -> Vec<(Node, Span)> {
+    let node = match (reference.root, reference.path.as_slice()) {
+        ("local", [name, ..]) => vec![Node::Local(name.to_string())],
+        ("data", [kind, name, ..]) => vec![Node::Data(kind.to_string(), name.to_string())],
         ("data", [kind]) => {
             let of_kind = data.keys().filter(|(own, _)| own == kind);
             of_kind.map(|(kind, name)| Node::Data(kind.clone(), name.clone())).collect()
@@ -202,8 +262,8 @@ mod tests {
         let edge = |(name, targets): &(&str, &[&str])| {
             (local(name), targets.iter().map(|target| (local(target), span.clone())).collect())
         };
-        let (order, problems) = Graph { edges: edges.iter().map(edge).collect() }.order();
-        let names = order.iter().map(|node| node.to_string().replace("local.", ""));
+        let Ordered { nodes, problems, .. } = Graph::of(edges.iter().map(edge).collect()).order();
+        let names = nodes.iter().map(|node| node.to_string().replace("local.", ""));
         (names.collect(), problems.iter().map(|problem| problem.detail.clone()).collect())
     }
 

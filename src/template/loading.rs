@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::builds::{self, Context};
 use super::data::{self, DataBlocks};
 use super::files::{Purpose, read};
-use super::graph::{Graph, Node};
+use super::graph::{Graph, Node, Ordered};
 use super::inputs::{File, Inputs, Mode, Order, Undeclared};
 use super::kinds::Role;
 use super::locals::{self, Locals};
@@ -21,7 +21,7 @@ use crate::hcl::body::{EvaluatedBody, evaluate_body};
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Severity, Sources, Span, did_you_mean};
 use crate::hcl::eval::evaluate;
 use crate::hcl::types::Type;
-use crate::hcl::value::{Mapping, Value};
+use crate::hcl::value::Value;
 use crate::plan::{BuildPlan, Overview, Plan};
 
 /// More diagnostics are not shown. A slip in a generated template is in every line of it, and looking for names that
@@ -173,12 +173,12 @@ impl Loading {
         if self.inputs.mode == Mode::Full {
             variables::check(&self.variables, &self.world.host, &mut self.diagnostics);
         }
-        self.world.variables = Arc::new(variables::values(&self.variables).into());
+        self.world.set_variables(variables::values(&self.variables));
         self.graph = Graph::new(&self.locals, &self.data);
         if self.inputs.order == Order::DataFirst {
             self.graph = std::mem::take(&mut self.graph).data_first();
         }
-        let (order, problems) = self.graph.order();
+        let Ordered { nodes, stuck, problems } = self.graph.order();
         if problems.has_errors() {
             self.world.health = Health::Damaged;
         }
@@ -186,10 +186,8 @@ impl Loading {
         if self.world.health == Health::Damaged && self.inputs.mode == Mode::Overview {
             return;
         }
-        let ordered: BTreeSet<&Node> = order.iter().collect();
-        let orphans = self.graph.nodes().filter(|node| !ordered.contains(node)).cloned();
-        orphans.collect::<Vec<_>>().iter().for_each(|node| self.set_unknown(node, Type::Dynamic));
-        self.left = order.into();
+        stuck.iter().for_each(|node| self.set_unknown(node, Type::Dynamic));
+        self.left = nodes.into();
     }
 
     /// Evaluates on to the next data source. A request that was not answered counts as unknown.
@@ -231,12 +229,11 @@ impl Loading {
 
     fn evaluate_local(&mut self, name: &str) {
         let Some(local) = self.locals.get(name) else { return };
-        // The scope is gone before the value comes in: while it shares the locals, adding one would copy all.
-        let value = evaluate(&local.expr, &self.world.scope(self.world.outer_names()));
+        let value = evaluate(local.expr(), &self.world.outer_scope());
         match keep(value, &mut self.diagnostics) {
             Some(value) => {
                 let value = if local.sensitive { value.sensitive() } else { value };
-                Arc::make_mut(&mut self.world.locals).insert(name.to_owned(), value);
+                self.world.set_local(name.to_owned(), value);
             }
             None => self.failed(&Node::Local(name.to_owned())),
         }
@@ -251,7 +248,7 @@ impl Loading {
             return None;
         };
         let block = self.data.get(&(kind.to_owned(), name.to_owned()))?;
-        let (mut body, problems) = evaluate_body(&block.body, &self.world.scope(self.world.outer_names()));
+        let (mut body, problems) = evaluate_body(&block.body, &self.world.outer_scope());
         let span = block.span.clone();
         body.span = span.clone();
         if problems.has_errors() {
@@ -279,7 +276,7 @@ impl Loading {
 
     fn set_unknown(&mut self, node: &Node, ty: Type) {
         match node {
-            Node::Local(name) => Arc::make_mut(&mut self.world.locals).insert(name.clone(), Value::unknown(ty)),
+            Node::Local(name) => self.world.set_local(name.clone(), Value::unknown(ty)),
             Node::Data(kind, name) => self.world.set_data(kind, name.clone(), Value::unknown(ty)),
         }
     }
@@ -310,7 +307,7 @@ impl Loading {
             sources: texts,
             sensitive,
             requirements: self.requirements,
-            names: without_data(self.world.outer_names()),
+            names: without_data(self.world.outer_names().clone()),
         }
     }
 
@@ -330,8 +327,8 @@ impl Loading {
             self.diagnostics.push(Diagnostic::error("Missing build block", detail).hint(hint));
         }
         let overview = Overview {
-            variables: listed(&self.world.variables),
-            locals: listed(&self.world.locals),
+            variables: self.world.variables(),
+            locals: self.world.locals(),
             builds: read.iter().map(builds::BuildBlock::overview).collect(),
             json: None,
         };
@@ -372,16 +369,13 @@ impl Loading {
 
     fn sensitive(&self) -> Vec<String> {
         let variables = self.variables.values().filter(|variable| variable.sensitive).map(variables::Variable::value);
+        let known = self.world.locals();
         let locals = self.locals.iter().filter(|(_, local)| local.sensitive);
-        let locals = locals.filter_map(|(name, _)| self.world.locals.get(name).cloned());
+        let locals = locals.filter_map(|(name, _)| known.get(name).cloned());
         let mut seen = BTreeSet::new();
         let texts = variables.chain(locals).flat_map(|value| secret_texts(&value).collect::<Vec<_>>());
         texts.filter(|text| seen.insert(text.clone())).collect()
     }
-}
-
-fn listed(values: &Mapping) -> Vec<(String, Value)> {
-    values.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// `console` knows no `data`.

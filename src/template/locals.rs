@@ -1,11 +1,13 @@
 //! `locals` and `local` blocks.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use super::identifier::is_identifier;
 use super::schema::{Schema, refuse_blocks};
 use super::world::literal;
-use crate::hcl::ast::{Block, Expr};
+use crate::hcl::ast::{Block, Body, Expr};
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::hcl::types::Type;
 
@@ -13,11 +15,21 @@ const SCHEMA: Schema = Schema { attributes: &["expression", "sensitive"], requir
 
 /// A named expression.
 pub(super) struct Local {
-    pub expr: Expr,
+    /// Where its expression is; trees are large, so they stay where they were read.
+    body: Arc<Body>,
+    /// Which of the body's attributes it is.
+    attribute: usize,
     /// Whether its value must not be shown.
     pub sensitive: bool,
     /// The place of its name.
     pub span: Span,
+}
+
+impl Local {
+    /// What its value is computed from.
+    pub fn expr(&self) -> &Expr {
+        &self.body.attributes[self.attribute].expr
+    }
 }
 
 /// The declared locals by name.
@@ -38,8 +50,9 @@ pub(super) fn declare(blocks: &[Block], diagnostics: &mut Diagnostics) -> Locals
 
 fn several(block: &Block, locals: &mut Locals, diagnostics: &mut Diagnostics) {
     refuse_blocks(&block.body, "A locals block has only arguments: a name and its value.", diagnostics);
-    for attribute in &block.body.attributes {
-        let local = Local { expr: attribute.expr.clone(), sensitive: false, span: attribute.name_span.clone() };
+    for (at, attribute) in block.body.attributes.iter().enumerate() {
+        let body = Arc::clone(&block.body);
+        let local = Local { body, attribute: at, sensitive: false, span: attribute.name_span.clone() };
         insert(&attribute.name, local, locals, diagnostics);
     }
 }
@@ -53,9 +66,12 @@ fn one(block: &Block, locals: &mut Locals, diagnostics: &mut Diagnostics) {
     }
     let sensitive = block.body.attribute("sensitive");
     let sensitive = sensitive.and_then(|attribute| literal(&attribute.expr, &Type::Bool, diagnostics));
-    let Some(attribute) = block.body.attribute("expression") else { return };
+    let Some(attribute) = block.body.attributes.iter().position(|attribute| attribute.name == "expression") else {
+        return;
+    };
     let local = Local {
-        expr: attribute.expr.clone(),
+        body: Arc::clone(&block.body),
+        attribute,
         sensitive: sensitive.and_then(|value| value.as_bool()).unwrap_or(false),
         span: label.span.clone(),
     };
@@ -63,14 +79,14 @@ fn one(block: &Block, locals: &mut Locals, diagnostics: &mut Diagnostics) {
 }
 
 fn insert(name: &str, local: Local, locals: &mut Locals, diagnostics: &mut Diagnostics) {
-    if locals.contains_key(name) {
-        let detail = format!("Local variable \"{name}\" is defined twice; each name can be defined only once.");
-        let duplicate = Diagnostic::error("Duplicate local definition", detail).at(&local.span);
-        let first = locals.get(name).map(|first| first.span.clone());
-        diagnostics.push(
-            first.iter().fold(duplicate, |duplicate, first| duplicate.beside("It is defined here already", first)),
-        );
-        return;
+    match locals.entry(name.to_owned()) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(local);
+        }
+        Entry::Occupied(first) => {
+            let detail = format!("Local variable \"{name}\" is defined twice; each name can be defined only once.");
+            let duplicate = Diagnostic::error("Duplicate local definition", detail).at(&local.span);
+            diagnostics.push(duplicate.beside("It is defined here already", &first.get().span));
+        }
     }
-    locals.insert(name.to_owned(), local);
 }

@@ -255,7 +255,7 @@ fn modes() {
     let overview = load(Inputs { mode: Mode::Overview, ..inputs(text) });
     assert!(overview.diagnostics.is_empty());
     let shown = overview.plan.unwrap().overview;
-    assert_eq!(format!("{:?} {:?}", shown.variables, shown.locals), r#"[("v", <unknown>)] []"#);
+    assert_eq!(format!("{:?} {:?}", **shown.variables, **shown.locals), r#"{"v": <unknown>} {}"#);
     assert_eq!(shown.builds[0].sources, ["null.zzz"]);
     faults(
         text,

@@ -32,14 +32,11 @@ pub(super) enum Health {
 /// What is known of the names.
 pub(super) struct World {
     pub host: Arc<dyn Host>,
-    /// Shared with every scope that is made, so that a thousand locals are not copied for each of a thousand.
-    pub variables: Arc<Mapping>,
-    /// Likewise.
-    pub locals: Arc<Mapping>,
-    /// By type, then by name; likewise.
+    /// What expressions outside of builds can name: of `source` nothing is known, and `build` has nothing. Scopes look
+    /// into it where it is, so that a thousand locals are not copied for each of a thousand.
+    outer: Names,
+    /// What `data` has, by type.
     data: BTreeMap<String, Arc<Mapping>>,
-    pub path: Value,
-    pub packer: Value,
     pub health: Health,
     /// What evaluating the template has cost so far.
     work: Work,
@@ -58,59 +55,87 @@ impl World {
             ]
             .into(),
         );
-        Self {
-            host,
-            variables: Arc::default(),
-            locals: Arc::default(),
-            data: BTreeMap::new(),
-            path,
-            packer,
-            health: Health::Sound,
-            work: Work::default(),
+        let source = ["name", "type"].map(|name| (name.into(), Value::unknown(Type::String)));
+        let mut outer: Names =
+            ["var", "local", "data", "build"].map(|name| (name.into(), Value::object(Names::new()))).into();
+        outer.extend([
+            ("path".into(), path),
+            ("packer".into(), packer),
+            ("source".into(), Value::object(source.into())),
+        ]);
+        Self { host, outer, data: BTreeMap::new(), health: Health::Sound, work: Work::default() }
+    }
+
+    /// Sets `var`.
+    pub fn set_variables(&mut self, values: Names) {
+        self.outer.insert("var".into(), Value::object(values));
+    }
+
+    /// Sets `local.NAME`.
+    pub fn set_local(&mut self, name: String, value: Value) {
+        if let Some(locals) = self.outer.get_mut("local") {
+            locals.insert(name, value);
         }
     }
 
     /// Sets `data.TYPE.NAME`.
     pub fn set_data(&mut self, kind: &str, name: String, value: Value) {
+        // It must be gone before the value comes in: adding to what it shares would copy all of that.
+        self.outer.remove("data");
         Arc::make_mut(self.data.entry(kind.to_owned()).or_default()).insert(name, value);
+        let of_kind = |(kind, names): (&String, &Arc<Mapping>)| (kind.clone(), Data::Object(Arc::clone(names)).into());
+        self.outer.insert("data".into(), Value::object(self.data.iter().map(of_kind).collect()));
+    }
+
+    /// What `var` has.
+    pub fn variables(&self) -> Arc<Mapping> {
+        self.attributes("var")
+    }
+
+    /// What `local` has.
+    pub fn locals(&self) -> Arc<Mapping> {
+        self.attributes("local")
+    }
+
+    fn attributes(&self, root: &str) -> Arc<Mapping> {
+        match self.outer.get(root).map(Value::data) {
+            Some(Data::Object(attributes)) => Arc::clone(attributes),
+            _ => Arc::default(),
+        }
     }
 
     /// The names for everything but `source` and `build`.
     pub fn names(&self) -> Names {
-        let data =
-            self.data.iter().map(|(kind, names)| (kind.clone(), Data::Object(Arc::clone(names)).into())).collect();
-        [
-            ("var".into(), Data::Object(Arc::clone(&self.variables)).into()),
-            ("local".into(), Data::Object(Arc::clone(&self.locals)).into()),
-            ("data".into(), Value::object(data)),
-            ("path".into(), self.path.clone()),
-            ("packer".into(), self.packer.clone()),
-        ]
-        .into()
+        let mut names = self.outer.clone();
+        names.remove("source");
+        names.remove("build");
+        names
     }
 
-    /// The names outside of builds: of `source` nothing is known, and `build` has nothing.
-    pub fn outer_names(&self) -> Names {
-        let source = ["name", "type"].map(|name| (name.to_owned(), Value::unknown(Type::String)));
-        let mut names = self.names();
-        names.insert("source".into(), Value::object(source.into()));
-        names.insert("build".into(), Value::object(Names::new()));
-        names
+    /// The names outside of builds.
+    pub fn outer_names(&self) -> &Names {
+        &self.outer
     }
 
     /// The names of a build block's own arguments.
     pub fn build_names(&self, build: &str) -> Names {
-        let mut names = self.outer_names();
+        let mut names = self.outer.clone();
         names.insert("build".into(), Value::object([("name".into(), Value::string(build))].into()));
         names
     }
 
     /// A scope with these names.
     pub fn scope(&self, names: Names) -> Scope<'_> {
-        Scope::new(self.host.as_ref(), names)
-            .with_functions(&ALL_BUT_ENV)
-            .with_work(self.work.clone())
-            .with_adviser(advice)
+        self.equipped(Scope::new(self.host.as_ref(), names))
+    }
+
+    /// The scope outside of builds.
+    pub fn outer_scope(&self) -> Scope<'_> {
+        self.equipped(Scope::over(self.host.as_ref(), &self.outer))
+    }
+
+    fn equipped<'a>(&'a self, scope: Scope<'a>) -> Scope<'a> {
+        scope.with_functions(&ALL_BUT_ENV).with_work(self.work.clone()).with_adviser(advice)
     }
 
     /// A value that must be known now, of a type; none if it is null or cannot be had. Faults are reported, but not

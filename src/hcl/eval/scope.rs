@@ -1,5 +1,6 @@
 //! What names mean where an expression stands.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -42,7 +43,7 @@ pub type Adviser = fn(Missing<'_>) -> Advice;
 /// Names and functions that expressions can use.
 pub struct Scope<'a> {
     parent: Option<&'a Scope<'a>>,
-    values: BTreeMap<String, Value>,
+    values: Cow<'a, BTreeMap<String, Value>>,
     host: &'a dyn Host,
     allowed: &'a Allowed,
     variables: Variables,
@@ -70,6 +71,15 @@ static ALL_FUNCTIONS: LazyLock<Allowed> = LazyLock::new(|| Allowed::Except(Vec::
 impl<'a> Scope<'a> {
     /// A scope with these root names and all functions.
     pub fn new(host: &'a dyn Host, values: BTreeMap<String, Value>) -> Self {
+        Self::of(host, Cow::Owned(values))
+    }
+
+    /// The same with names that stay where they are: a template's many expressions all see the same ones.
+    pub fn over(host: &'a dyn Host, values: &'a BTreeMap<String, Value>) -> Self {
+        Self::of(host, Cow::Borrowed(values))
+    }
+
+    fn of(host: &'a dyn Host, values: Cow<'a, BTreeMap<String, Value>>) -> Self {
         Self {
             parent: None,
             values,
@@ -85,7 +95,7 @@ impl<'a> Scope<'a> {
     pub fn literal() -> Scope<'static> {
         Scope {
             parent: None,
-            values: BTreeMap::new(),
+            values: Cow::Owned(BTreeMap::new()),
             host: &NOWHERE,
             allowed: &NO_FUNCTIONS,
             variables: Variables::Refused,
@@ -127,7 +137,7 @@ impl<'a> Scope<'a> {
     pub fn child(&'a self, values: BTreeMap<String, Value>) -> Scope<'a> {
         Scope {
             parent: Some(self),
-            values,
+            values: Cow::Owned(values),
             host: self.host,
             allowed: self.allowed,
             variables: self.variables,

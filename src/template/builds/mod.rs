@@ -86,7 +86,7 @@ impl BuildBlock {
         let body = &block.body;
         SCHEMA.check_attributes(body, &block.header, diagnostics);
         let before = diagnostics.len();
-        let outer = world.scope(world.outer_names());
+        let outer = world.outer_scope();
         let name = text(body, "name", world, diagnostics);
         let mut build = Self {
             description: text(body, "description", world, diagnostics),
@@ -187,7 +187,7 @@ fn is_source(block: &Block) -> bool {
 fn text(body: &Body, name: &str, world: &World, diagnostics: &mut Diagnostics) -> String {
     let Some(attribute) = body.attribute(name) else { return String::new() };
     let before = diagnostics.len();
-    let scope = world.scope(world.outer_names());
+    let scope = world.outer_scope();
     let value = world.known(&attribute.expr, &Type::String, &scope, diagnostics);
     if value.is_none() && diagnostics.len() == before && world.health == Health::Sound {
         let detail = format!("Unsuitable value: the {name} of a build must not be null.");
