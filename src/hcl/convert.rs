@@ -85,6 +85,7 @@ fn convert_data(value: &Value, ty: &Type) -> Result<Value, ConvertError> {
         (Data::Unknown(_), _) => Ok(Value::unknown(ty.clone())),
         (_, Type::Bool) => to_bool(value),
         (_, Type::Number) => to_number(value),
+        (Data::String(_), Type::String) => Ok(value.clone()),
         (_, Type::String) => value.to_text().map(Value::string).ok_or_else(|| mismatch(&value.ty(), ty)),
         (_, Type::List(element)) => sequence(value, element, ty).map(|(element, values)| Value::list(element, values)),
         (_, Type::Set(element)) => sequence(value, element, ty).map(|(element, values)| Value::set(element, values)),

@@ -144,11 +144,12 @@ impl Evaluator {
     /// The argument as the parameter's type, null only where the parameter takes it.
     fn argument(&mut self, argument: &Argument, param: &Param) -> Evaluated {
         let summary = "Invalid function argument";
-        let what = format!("Invalid value for \"{}\" parameter", param.name);
+        let wrong = |why: &str| format!("Invalid value for \"{}\" parameter: {why}.", param.name);
         if argument.value.is_null() && param.nulls == Nulls::Refused {
-            return self.fail(&argument.span, summary, format!("{what}: argument must not be null."));
+            return self.fail(&argument.span, summary, wrong("argument must not be null"));
         }
-        self.converted(convert(&argument.value, &(param.ty)()), &argument.span, summary, &what)
+        convert(&argument.value, &(param.ty)())
+            .or_else(|error| self.fail(&argument.span, summary, wrong(&error.to_string())))
     }
 
     fn function_failed(

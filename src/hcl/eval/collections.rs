@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::scope::Scope;
-use super::{Evaluated, Evaluator};
+use super::{Evaluated, Evaluator, Failed};
 use crate::hcl::ast::{Expr, ExprKind, For, Grouping, Key};
 use crate::hcl::convert::convert;
 use crate::hcl::diagnostics::{Diagnostic, Span};
@@ -13,21 +13,24 @@ use crate::hcl::value::Value;
 impl Evaluator {
     /// `{ key = value }`: the last of equal keys wins.
     pub(super) fn object(&mut self, items: &[(Key, Expr)], scope: &Scope<'_>) -> Evaluated {
-        let items: Vec<(Evaluated, Evaluated)> =
-            items.iter().map(|(key, value)| (self.object_key(key, scope), self.eval(value, scope))).collect();
         let mut attributes = BTreeMap::new();
-        let mut keys = Vec::new();
+        let (mut failed, mut unknown, mut sensitive) = (false, false, false);
         for (key, value) in items {
-            let (key, value) = (key?, value?);
-            if let Some(name) = key.as_str() {
-                attributes.insert(name.to_owned(), value);
+            let (Ok(key), Ok(value)) = (self.object_key(key, scope), self.eval(value, scope)) else {
+                failed = true;
+                continue;
+            };
+            sensitive |= key.is_sensitive();
+            match key.as_str() {
+                Some(name) => _ = attributes.insert(name.to_owned(), value),
+                None => unknown = true,
             }
-            keys.push(key);
         }
-        if keys.iter().any(Value::is_unknown) {
-            return Ok(Value::unknown(Type::Dynamic).sensitive_like(&keys));
+        if failed {
+            return Err(Failed);
         }
-        Ok(Value::object(attributes).sensitive_like(&keys))
+        let object = if unknown { Value::unknown(Type::Dynamic) } else { Value::object(attributes) };
+        Ok(if sensitive { object.sensitive() } else { object })
     }
 
     fn object_key(&mut self, key: &Key, scope: &Scope<'_>) -> Evaluated {

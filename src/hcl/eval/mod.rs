@@ -111,8 +111,11 @@ impl Evaluator {
 
     /// Evaluates all, so that the faults of all are found.
     fn all(&mut self, exprs: &[Expr], scope: &Scope<'_>) -> Evaluated<Vec<Value>> {
-        let values: Vec<Evaluated> = exprs.iter().map(|expr| self.eval(expr, scope)).collect();
-        values.into_iter().collect()
+        let mut values = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            values.extend(self.eval(expr, scope));
+        }
+        if values.len() == exprs.len() { Ok(values) } else { Err(Failed) }
     }
 
     fn both(&mut self, left: &Expr, right: &Expr, scope: &Scope<'_>) -> Evaluated<(Value, Value)> {

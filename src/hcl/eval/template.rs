@@ -1,5 +1,7 @@
 //! Templates: text with interpolations and directives.
 
+use std::borrow::Cow;
+
 use super::collections::names;
 use super::scope::Scope;
 use super::{Evaluated, Evaluator};
@@ -29,8 +31,8 @@ impl Evaluator {
     }
 
     fn parts(&mut self, parts: &[Part], scope: &Scope<'_>, text: &mut Text) -> Evaluated<()> {
-        let results: Vec<Evaluated<()>> = parts.iter().map(|part| self.part(part, scope, text)).collect();
-        results.into_iter().collect()
+        // All of them, so that the faults of all are found.
+        parts.iter().fold(Ok(()), |so_far, part| self.part(part, scope, text).and(so_far))
     }
 
     fn part(&mut self, part: &Part, scope: &Scope<'_>, text: &mut Text) -> Evaluated<()> {
@@ -59,7 +61,7 @@ impl Evaluator {
             text.unknown = true;
             return Ok(());
         }
-        match value.to_text() {
+        match value.as_str().map(Cow::from).or_else(|| value.to_text().map(Cow::from)) {
             Some(part) => {
                 text.text.push_str(&part);
                 self.fits(text.text.len(), &expr.span)?;

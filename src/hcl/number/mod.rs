@@ -6,6 +6,7 @@
 mod decimal;
 mod rounding;
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -64,7 +65,7 @@ impl Number {
             None => (digits, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all = format!("{whole}{fraction}");
+        let all = if fraction.is_empty() { Cow::Borrowed(whole) } else { Cow::Owned(format!("{whole}{fraction}")) };
         if all.is_empty() || !all.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
@@ -76,6 +77,9 @@ impl Number {
     }
 
     fn from_decimal(negative: bool, digits: BigUint, exponent: i64) -> Self {
+        if exponent == 0 {
+            return Self::from_integer(negative, digits);
+        }
         let power = BigUint::from(10_u8).pow(u32::try_from(exponent.unsigned_abs()).unwrap_or(u32::MAX));
         if exponent >= 0 {
             rounded(negative, digits * power, 0, TEXT_PRECISION)

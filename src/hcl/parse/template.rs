@@ -3,6 +3,7 @@
 //! A template is first laid out flat (texts, interpolations, directives), because `~` and the indentation of a heredoc
 //! do not stop at the directives that texts are nested in; then put together again.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -103,8 +104,7 @@ impl Flat<'_, '_> {
 
     /// Adds a text: one piece between quotes, a piece a line elsewhere, since `~` reaches to the end of a line there.
     fn text(&mut self, range: &Range<usize>) {
-        let source = self.lower.source(range);
-        let text = source.replace("$${", "${").replace("%%{", "%{");
+        let text = undoubled(self.lower.source(range));
         if self.style != Style::Quoted {
             let lines = text.split_inclusive('\n');
             self.pieces.extend(lines.map(|line| (Piece::Text(line.to_owned()), Strip::None)));
@@ -114,14 +114,25 @@ impl Flat<'_, '_> {
             let detail = "After a backslash only n, r, t, \", \\, u and U are allowed.";
             let span = self.lower.span(range.clone());
             self.lower.report(Diagnostic::error("Invalid escape sequence", detail).at(&span));
-            text
+            text.into_owned()
         });
         self.pieces.push((Piece::Text(text), Strip::None));
     }
 }
 
+/// A text with `$${` and `%%{` as what they stand for.
+fn undoubled(text: &str) -> Cow<'_, str> {
+    if !text.contains('{') {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace("$${", "${").replace("%%{", "%{"))
+}
+
 /// A quoted text with its backslash escapes replaced; none if one is wrong.
 fn unescaped(text: &str) -> Option<String> {
+    if !text.contains('\\') {
+        return Some(text.to_owned());
+    }
     let mut result = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
