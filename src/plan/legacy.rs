@@ -1,6 +1,7 @@
 //! The old `{{ }}` engine in options: every string is rendered once when a component is prepared, deferred options when they are used
 //! (packer-core.md section 4).
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
@@ -35,7 +36,7 @@ pub struct RenderError(String);
 
 /// Renders every string of a body once; deferred options are only checked.
 pub fn prepare(body: &mut EvaluatedBody, names: &Names<'_>, deferred: &[&str]) -> Diagnostics {
-    rewrite(body, deferred, &functions(names, None), &Data::empty_map())
+    rewrite(body, deferred, || functions(names, None), &Data::empty_map())
 }
 
 /// The same where the engine is the only way to name the values of a build, `{{ build `ID` }}`: in JSON templates.
@@ -46,16 +47,26 @@ pub fn prepare_with(
     values: &BTreeMap<String, Value>,
 ) -> Diagnostics {
     let known: BTreeMap<String, Data> = values.iter().map(|(name, value)| (name.clone(), data(value))).collect();
-    rewrite(body, deferred, &functions(names, Some(known.clone())), &Data::map(known))
+    rewrite(body, deferred, || functions(names, Some(known.clone())), &Data::map(known.clone()))
 }
 
-fn rewrite(body: &mut EvaluatedBody, deferred: &[&str], functions: &Functions, data: &Data) -> Diagnostics {
+/// Most bodies have nothing to render: the functions are made for the first text that needs them.
+fn rewrite(
+    body: &mut EvaluatedBody,
+    deferred: &[&str],
+    functions: impl FnOnce() -> Functions,
+    data: &Data,
+) -> Diagnostics {
     let (whole, places) = (body.span.clone(), body.places());
+    let functions = LazyCell::new(functions);
     let mut problems = Diagnostics::new();
     let rewritten = body.map_strings::<Infallible>(&mut |option, text| {
+        if renderer::is_plain(text) {
+            return Ok(text.to_owned());
+        }
         let rendered = match deferred.contains(&option) {
-            true => renderer::check(text, functions).map(|()| text.to_owned()),
-            false => renderer::render(text, functions, data),
+            true => renderer::check(text, &functions).map(|()| text.to_owned()),
+            false => renderer::render(text, &functions, data),
         };
         Ok(rendered.unwrap_or_else(|error| {
             let place = places.iter().find(|(name, _)| name == option).map_or(&whole, |(_, place)| place);

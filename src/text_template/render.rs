@@ -38,6 +38,11 @@ impl RenderError {
     }
 }
 
+/// Whether there is nothing in the text to carry out: whatever the functions, it is rendered as it is.
+pub fn is_plain(text: &str) -> bool {
+    !text.contains("{{")
+}
+
 /// Whether the text is a template that knows all its functions. Nothing is called.
 pub fn check(text: &str, functions: &Functions) -> Result<(), RenderError> {
     parse(text, functions).map(|_| ())
@@ -45,7 +50,7 @@ pub fn check(text: &str, functions: &Functions) -> Result<(), RenderError> {
 
 /// The text with its actions carried out.
 pub fn render(text: &str, functions: &Functions, data: &Data) -> Result<String, RenderError> {
-    if !text.contains("{{") {
+    if is_plain(text) {
         return Ok(text.to_string());
     }
     let template = parse(text, functions)?;
