@@ -100,7 +100,10 @@ pub(super) fn kind_of_code(code: &str) -> Kind {
         "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable" | "ServerInternal" => {
             Kind::Unavailable
         }
-        "DependencyViolation" | "InvalidSnapshot.InUse" | "InvalidGroup.InUse" | "VolumeInUse" => Kind::InUse,
+        "ConcurrentModification" => Kind::Throttled,
+        "DependencyViolation" | "DeleteConflict" | "InvalidSnapshot.InUse" | "InvalidGroup.InUse" | "VolumeInUse" => {
+            Kind::InUse
+        }
         "IncorrectInstanceState" | "IncorrectState" | "ResourceLimitExceeded" => Kind::InUse,
         "AuthFailure" | "UnauthorizedOperation" | "OptInRequired" | "MissingAuthenticationToken" => Kind::Denied,
         "InvalidClientTokenId" | "SignatureDoesNotMatch" | "RequestExpired" | "ExpiredToken" | "AccessDenied" => {
@@ -128,7 +131,11 @@ fn kind_of_dispatch(failure: &aws_smithy_runtime_api::client::result::DispatchFa
     if text.contains("credential") {
         return Kind::Denied;
     }
-    // Only a connection that was never made certainly had no effect.
+    kind_of_connection(&text)
+}
+
+/// What a connection's failure stands for, by its words. Only one that was never made certainly had no effect.
+pub(super) fn kind_of_connection(text: &str) -> Kind {
     let never_sent = ["refused", "dns error", "unreachable", "lookup", "connect timeout", "certificate"];
     if never_sent.iter().any(|word| text.to_ascii_lowercase().contains(word)) {
         Kind::Unreachable

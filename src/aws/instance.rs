@@ -63,6 +63,14 @@ pub struct Metadata {
     pub tags: Option<String>,
 }
 
+impl Metadata {
+    /// Whether any of them is set.
+    pub(super) fn is_given(&self) -> bool {
+        let Self { endpoint, tokens, hop_limit, tags } = self;
+        hop_limit.is_some() || [endpoint, tokens, tags].into_iter().any(Option::is_some)
+    }
+}
+
 /// What to launch. Empty means: not sent.
 #[derive(Clone, Debug, Default)]
 pub struct Launch {
@@ -86,6 +94,8 @@ pub struct Launch {
     pub public_ip: Option<bool>,
     /// Instance profile name.
     pub profile: Option<String>,
+    /// Whether that was made just now: EC2 does not know it for a while.
+    pub awaits_profile: bool,
     /// User data, base64.
     pub user_data: Option<String>,
     /// EBS optimisation.
@@ -107,7 +117,13 @@ pub struct Launch {
 /// Launches one instance and returns its id. A lost reply is answered by looking for the run's and build's tags, then by asking again with the same token.
 pub async fn launch(ec2: &Ec2, spec: &Launch) -> Result<String, Error> {
     let found = async || find(ec2, spec.tags.get(RUN), spec.tags.get(BUILD)).await;
-    create(ec2, async || run(ec2, spec).await, found).await
+    create(ec2, async || run(ec2, spec).await.map_err(|error| wait_for_profile(spec, error)), found).await
+}
+
+/// A profile that is too young to be known is only a matter of time.
+fn wait_for_profile(spec: &Launch, error: Error) -> Error {
+    let is_young = spec.awaits_profile && says_unknown_profile(&error.message);
+    if is_young { Error { kind: Kind::Throttled, ..error } } else { error }
 }
 
 async fn run(ec2: &Ec2, spec: &Launch) -> Result<String, Error> {
@@ -149,17 +165,25 @@ async fn run(ec2: &Ec2, spec: &Launch) -> Result<String, Error> {
     id.map(str::to_owned).ok_or_else(missing)
 }
 
-fn credits(spec: &Launch) -> Option<CreditSpecificationRequest> {
+/// CPU credits as EC2 takes them.
+pub(super) fn credits(spec: &Launch) -> Option<CreditSpecificationRequest> {
     let credits = spec.cpu_credits.as_ref()?;
     Some(CreditSpecificationRequest::builder().cpu_credits(credits).build())
 }
 
+/// Whether anything is said of where the instance shall be.
+pub(super) fn placed(spec: &Launch) -> bool {
+    spec.zone.is_some() || spec.tenancy.is_some()
+}
+
 fn placement(spec: &Launch) -> Option<Placement> {
-    if spec.zone.is_none() && spec.tenancy.is_none() {
-        return None;
-    }
     let tenancy = spec.tenancy.as_deref().map(Tenancy::from);
-    Some(Placement::builder().set_availability_zone(spec.zone.clone()).set_tenancy(tenancy).build())
+    placed(spec).then(|| Placement::builder().set_availability_zone(spec.zone.clone()).set_tenancy(tenancy).build())
+}
+
+/// EC2's words for an instance profile that it does not know (yet).
+pub(super) fn says_unknown_profile(message: &str) -> bool {
+    message.contains("Invalid IAM Instance Profile")
 }
 
 fn profile(spec: &Launch) -> Option<IamInstanceProfileSpecification> {
@@ -168,17 +192,14 @@ fn profile(spec: &Launch) -> Option<IamInstanceProfileSpecification> {
 
 fn metadata(options: &Metadata) -> Option<InstanceMetadataOptionsRequest> {
     let Metadata { endpoint, tokens, hop_limit, tags } = options;
-    if endpoint.is_none() && tokens.is_none() && hop_limit.is_none() && tags.is_none() {
-        return None;
-    }
-    Some(
+    options.is_given().then(|| {
         InstanceMetadataOptionsRequest::builder()
             .set_http_endpoint(endpoint.as_deref().map(InstanceMetadataEndpointState::from))
             .set_http_tokens(tokens.as_deref().map(HttpTokensState::from))
             .set_http_put_response_hop_limit(*hop_limit)
             .set_instance_metadata_tags(tags.as_deref().map(InstanceMetadataTagsState::from))
-            .build(),
-    )
+            .build()
+    })
 }
 
 fn tag_specifications(spec: &Launch) -> Vec<TagSpecification> {

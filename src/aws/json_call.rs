@@ -1,22 +1,12 @@
 //! One signed JSON call, for services of which Kiln makes too few calls to carry their SDK: Secrets Manager and Systems Manager.
 
-use std::time::{Duration, SystemTime};
-
-use aws_sdk_ec2::config::ProvideCredentials as _;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::identity::Identity;
 use serde_json::Value as Json;
 
-use crate::web::{self, Request};
-
 use super::clients::Aws;
-use super::error::{Error, Kind, NO_CREDENTIALS, kind_of_code};
+use super::error::{Error, Kind, kind_of_code};
 use super::repeat::look;
 use super::retry::Age;
-
-/// How long one call may take; the services answer within a second or not at all.
-const LIMIT: Duration = Duration::from_secs(30);
+use super::signed_call::Post;
 
 /// A service that speaks JSON 1.1.
 pub struct Service {
@@ -52,23 +42,11 @@ async fn call_once(
     subject: &str,
     input: &Json,
 ) -> Result<Json, Error> {
-    let failed = |kind, message: String| Error::new(operation, subject, kind, message);
     let url = aws.endpoint(service.id).unwrap_or_else(|| public_endpoint(service.name, aws.region()));
-    let identity = identity(aws).await.map_err(|message| failed(Kind::Denied, message))?;
-    let body = input.to_string();
     let target = format!("{}.{operation}", service.target);
     let own = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
-    let signature = signature(&identity, service, aws.region(), (&url, &own, &body))
-        .map_err(|error| failed(Kind::Invalid, format!("sign the request to {url}: {error}")))?;
-    let headers: Vec<(String, String)> =
-        own.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).chain(signature).collect();
-    let sent = tokio::task::spawn_blocking(move || {
-        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let (method, body) = ("POST", body.as_bytes());
-        web::send(&Request { method, url: &url, headers, body, limit: Some(LIMIT), ..Request::default() })
-    });
-    let answer = sent.await.map_err(|error| failed(Kind::NoReply, error.to_string()))?;
-    let answer = answer.map_err(|error| failed(Kind::Unreachable, error.to_string()))?;
+    let post = Post { service: service.name, region: aws.region(), url: &url, headers: &own, body: input.to_string() };
+    let answer = post.send(aws, operation, subject).await?;
     let reply: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.is_success() && reply.is_object() {
         return Ok(reply);
@@ -91,31 +69,6 @@ fn refusal(operation: &'static str, subject: &str, status: u16, reply: &Json) ->
         (None, _) => format!("the endpoint answered with HTTP status {status}"),
     };
     Error { code, ..Error::new(operation, subject, kind, message) }
-}
-
-async fn identity(aws: &Aws) -> Result<Identity, String> {
-    let provider = aws.config().credentials_provider().ok_or(NO_CREDENTIALS)?;
-    let credentials = provider.provide_credentials().await.map_err(|_| NO_CREDENTIALS)?;
-    Ok(credentials.into())
-}
-
-/// The headers that sign a request.
-fn signature(
-    identity: &Identity,
-    service: &Service,
-    region: &str,
-    (url, headers, body): (&str, &[(&str, &str)], &str),
-) -> Result<Vec<(String, String)>, Box<dyn std::error::Error + Send + Sync>> {
-    let params = v4::SigningParams::builder()
-        .identity(identity)
-        .region(region)
-        .name(service.name)
-        .time(SystemTime::now())
-        .settings(SigningSettings::default())
-        .build()?;
-    let request = SignableRequest::new("POST", url, headers.iter().copied(), SignableBody::Bytes(body.as_bytes()))?;
-    let (instructions, _) = sign(request, &params.into())?.into_parts();
-    Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// Where a service listens in a region; AWS's other partitions have domains of their own.

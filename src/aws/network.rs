@@ -87,21 +87,22 @@ async fn all_vpcs(ec2: &Ec2, ids: Option<Vec<String>>, filters: &Filters) -> Res
     Ok(all)
 }
 
-/// Zones in which an instance type is offered.
-pub async fn zones_offering(ec2: &Ec2, instance_type: &str) -> Result<Vec<String>, Error> {
-    look(ec2, Age::Old, async || all_zones_offering(ec2, instance_type).await).await
+/// Zones in which at least one of these instance types is offered.
+pub async fn zones_offering(ec2: &Ec2, instance_types: &[String]) -> Result<Vec<String>, Error> {
+    look(ec2, Age::Old, async || all_zones_offering(ec2, instance_types).await).await
 }
 
-async fn all_zones_offering(ec2: &Ec2, instance_type: &str) -> Result<Vec<String>, Error> {
+async fn all_zones_offering(ec2: &Ec2, instance_types: &[String]) -> Result<Vec<String>, Error> {
+    let subject = instance_types.join(", ");
     let call = ec2
         .client
         .describe_instance_type_offerings()
         .location_type(aws_sdk_ec2::types::LocationType::AvailabilityZone)
-        .filters(Filter::builder().name("instance-type").values(instance_type).build());
+        .filters(Filter::builder().name("instance-type").set_values(Some(instance_types.to_vec())).build());
     let mut pages = call.into_paginator().items().send();
     let mut zones = Vec::new();
     while let Some(next) = pages.next().await {
-        let offering = next.map_err(|e| Error::from_sdk("DescribeInstanceTypeOfferings", instance_type, &e))?;
+        let offering = next.map_err(|e| Error::from_sdk("DescribeInstanceTypeOfferings", &subject, &e))?;
         zones.extend(offering.location);
     }
     Ok(zones)

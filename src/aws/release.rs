@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::engine::ledger::Claim;
 use crate::engine::wait::{Probe, WaitError, until};
 
-use super::clients::Ec2;
+use super::clients::{Aws, Ec2};
 use super::error::Error;
 use super::retry::{Age, YOUNG};
 use super::wait_states::SECONDS;
-use super::{image, instance, key_pair, security_group, tags};
+use super::{iam, image, instance, key_pair, launch_template, security_group, tags};
 
 /// Kind of an imported key pair, as claims name it.
 pub const KEY_PAIR: &str = "key-pair";
@@ -17,6 +17,12 @@ pub const KEY_PAIR: &str = "key-pair";
 pub const SECURITY_GROUP: &str = "security-group";
 /// Kind of a temporary instance (with its volumes).
 pub const INSTANCE: &str = "instance";
+/// Kind of the launch template of a spot instance.
+pub const LAUNCH_TEMPLATE: &str = "launch-template";
+/// Kind of a temporary instance profile.
+pub const INSTANCE_PROFILE: &str = "instance-profile";
+/// Kind of a temporary role (with its policy).
+pub const ROLE: &str = "role";
 /// Kind of an image with its snapshots.
 pub const IMAGE: &str = "image";
 
@@ -38,12 +44,16 @@ pub enum Confirm {
 }
 
 /// Releases what a claim stands for. A claim without an id is looked for first; nothing found is success.
-pub async fn release(ec2: &Ec2, claim: &Claim, run: &str, confirm: Confirm) -> Result<(), Error> {
-    let Some(id) = find(ec2, claim, run).await? else { return Ok(()) };
+pub async fn release(aws: &Aws, claim: &Claim, run: &str, confirm: Confirm) -> Result<(), Error> {
+    let ec2 = &aws.ec2_in(&claim.intent.place.region);
+    let Some(id) = find(aws, claim, run).await? else { return Ok(()) };
     match claim.intent.kind.as_str() {
         KEY_PAIR => key_pair::release(ec2, &claim.intent.name).await,
         SECURITY_GROUP => security_group::release(ec2, &id).await,
         INSTANCE => terminate(ec2, &id, age(claim), confirm).await,
+        LAUNCH_TEMPLATE => launch_template::release(ec2, &id, age(claim)).await,
+        INSTANCE_PROFILE => iam::release_profile(aws, &id).await,
+        ROLE => iam::release_role(aws, &id).await,
         IMAGE => image::release(ec2, &id).await,
         VOLUME => instance::delete_volume(ec2, &id).await,
         SNAPSHOT => image::delete_snapshot(ec2, &id).await,
@@ -52,9 +62,14 @@ pub async fn release(ec2: &Ec2, claim: &Claim, run: &str, confirm: Confirm) -> R
 }
 
 /// Renews the lease on what a claim stands for: an image with its snapshots, an instance with its volumes.
-pub async fn renew(ec2: &Ec2, claim: &Claim, id: &str, lease: Duration) -> Result<(), Error> {
+pub async fn renew(aws: &Aws, claim: &Claim, id: &str, lease: Duration) -> Result<(), Error> {
+    let kind = claim.intent.kind.as_str();
+    if [INSTANCE_PROFILE, ROLE].contains(&kind) {
+        return iam::renew(aws, kind, id, lease).await;
+    }
+    let ec2 = &aws.ec2_in(&claim.intent.place.region);
     let mut all = vec![id.to_owned()];
-    match claim.intent.kind.as_str() {
+    match kind {
         IMAGE => all.extend(image::snapshots(ec2, id).await?),
         INSTANCE => {
             let found = instance::seen(ec2, id).await?;
@@ -67,11 +82,12 @@ pub async fn renew(ec2: &Ec2, claim: &Claim, id: &str, lease: Duration) -> Resul
 
 /// The id of what a claim stands for, if it is there. Without one from the reply it is looked for again and again for a while: the call may have been given up while it
 /// was on its way, and take effect after the first look.
-pub async fn find(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
+pub async fn find(aws: &Aws, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
+    let ec2 = &aws.ec2_in(&claim.intent.place.region);
     if let Some(id) = claim.resource_id() {
         return Ok(Some(id.to_owned()));
     }
-    let probe = async || match look(ec2, claim, run).await? {
+    let probe = async || match look(aws, ec2, claim, run).await? {
         Some(id) => Ok(Probe::Ready(id)),
         None => Ok(Probe::NotYet("not there".into(), None)),
     };
@@ -82,7 +98,7 @@ pub async fn find(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>,
     }
 }
 
-async fn look(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
+async fn look(aws: &Aws, ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
     let (name, run) = (&claim.intent.name, Some(run.to_owned()));
     match claim.intent.kind.as_str() {
         KEY_PAIR => key_pair::find(ec2, name, run.as_ref()).await,
@@ -91,6 +107,8 @@ async fn look(ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Err
             let build = super::tags::tag_value(&claim.intent.build);
             instance::find(ec2, run.as_ref(), Some(&build)).await
         }
+        LAUNCH_TEMPLATE => launch_template::find(ec2, name, run.as_ref()).await,
+        kind @ (INSTANCE_PROFILE | ROLE) => iam::find(aws, kind, name).await,
         IMAGE => image::find(ec2, name, run.as_ref()).await,
         _ => Ok(Some(name.clone())),
     }

@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::Filter;
 use super::clients::Ec2;
 use super::error::Error;
 use super::image::Image;
-use super::release::{IMAGE, INSTANCE, KEY_PAIR, SECURITY_GROUP, SNAPSHOT, VOLUME};
+use super::release::{IMAGE, INSTANCE, KEY_PAIR, LAUNCH_TEMPLATE, SECURITY_GROUP, SNAPSHOT, VOLUME};
 use super::repeat::look;
 use super::retry::Age;
 use super::tags::{BUILD, EXPIRES, RUN, Tags, from_sdk};
@@ -31,7 +31,7 @@ pub struct Tagged {
 
 impl Tagged {
     /// `None` for what lacks one of our tags: that is a product, or somebody else's.
-    fn new(kind: &'static str, id: Option<&str>, name: Option<&str>, tags: &Tags) -> Option<Self> {
+    pub(super) fn new(kind: &'static str, id: Option<&str>, name: Option<&str>, tags: &Tags) -> Option<Self> {
         let expires = tags.get(EXPIRES)?.parse::<jiff::Timestamp>().ok().map(SystemTime::from);
         let (run, build) = (tags.get(RUN)?.clone(), tags.get(BUILD)?.clone());
         let (id, name) = (id?.to_owned(), name.unwrap_or_default().to_owned());
@@ -41,9 +41,10 @@ impl Tagged {
 
 /// Everything in a region that carries a lease.
 pub async fn find(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
-    let (keys, groups, instances, volumes, images, snapshots) = tokio::try_join!(
+    let (keys, groups, templates, instances, volumes, images, snapshots) = tokio::try_join!(
         key_pairs(ec2),
         security_groups(ec2),
+        launch_templates(ec2),
         instances(ec2),
         volumes(ec2),
         images(ec2),
@@ -53,7 +54,8 @@ pub async fn find(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
     let of_images: Vec<&String> = images.iter().flat_map(|image| &image.snapshots).collect();
     let snapshots = snapshots.into_iter().filter(|snapshot| !of_images.contains(&&snapshot.id));
     let images = images.iter().filter_map(|image| Tagged::new(IMAGE, Some(&image.id), Some(&image.name), &image.tags));
-    Ok(keys.into_iter().chain(groups).chain(instances).chain(volumes).chain(images).chain(snapshots).collect())
+    let temporary = keys.into_iter().chain(groups).chain(templates).chain(instances).chain(volumes);
+    Ok(temporary.chain(images).chain(snapshots).collect())
 }
 
 fn ours() -> Filter {
@@ -79,6 +81,24 @@ async fn security_groups(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
         let found = found.map_err(|e| Error::from_sdk("DescribeSecurityGroups", &ec2.region, &e))?;
         let tagged = |group: &aws_sdk_ec2::types::SecurityGroup| {
             Tagged::new(SECURITY_GROUP, group.group_id(), group.group_name(), &from_sdk(group.tags()))
+        };
+        Ok(found.iter().filter_map(tagged).collect())
+    })
+    .await
+}
+
+async fn launch_templates(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
+    look(ec2, Age::Old, async || {
+        let pages = ec2.client.describe_launch_templates().filters(ours()).into_paginator().items().send();
+        let found = pages.collect::<Result<Vec<_>, _>>().await;
+        let found = match found.map_err(|e| Error::from_sdk("DescribeLaunchTemplates", &ec2.region, &e)) {
+            // Who may not look at templates has made none: only bakes on spot instances need the right.
+            Err(error) if error.has_code("UnauthorizedOperation") => Vec::new(),
+            found => found?,
+        };
+        let tagged = |template: &aws_sdk_ec2::types::LaunchTemplate| {
+            let (id, name) = (template.launch_template_id(), template.launch_template_name());
+            Tagged::new(LAUNCH_TEMPLATE, id, name, &from_sdk(template.tags()))
         };
         Ok(found.iter().filter_map(tagged).collect())
     })

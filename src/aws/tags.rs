@@ -28,7 +28,7 @@ pub fn ownership(run: &str, build: &str, lease: Duration) -> Tags {
 }
 
 /// The end of a lease that begins now.
-fn expiry(lease: Duration) -> String {
+pub(super) fn expiry(lease: Duration) -> String {
     let end = jiff::Timestamp::try_from(SystemTime::now() + lease);
     end.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
 }

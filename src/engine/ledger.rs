@@ -13,6 +13,8 @@ pub type ClaimId = u64;
 pub enum Keep {
     /// Temporary: released on every exit.
     Never,
+    /// A step towards products: released on every exit, but for that of a build whose products are still being made of it.
+    Meanwhile,
     /// A product: undone only when its build fails.
     OnSuccess,
 }
@@ -160,6 +162,7 @@ impl Verdict {
     fn releases(self, claim: &Claim) -> bool {
         match (claim.intent.keep, self) {
             (Keep::Never, _) | (Keep::OnSuccess, Self::Failure) => true,
+            (Keep::Meanwhile, verdict) => verdict != Self::Waiting,
             (Keep::OnSuccess, Self::CutShort) => !claim.ready,
             (Keep::OnSuccess, Self::Success | Self::Waiting) => false,
         }
@@ -352,11 +355,12 @@ mod tests {
             Entry::Intent { claim: 4, intent: intent(Keep::OnSuccess) },
             Entry::Made { claim: 4, id: "ami-2".into() },
             Entry::Ready { claim: 4 },
+            Entry::Intent { claim: 5, intent: intent(Keep::Meanwhile) },
         ]);
-        assert_eq!(ids(&ledger.owed(None, Verdict::Success)), [3, 1]);
+        assert_eq!(ids(&ledger.owed(None, Verdict::Success)), [5, 3, 1]);
         assert_eq!(ids(&ledger.owed(None, Verdict::Waiting)), [3, 1]);
-        assert_eq!(ids(&ledger.owed(None, Verdict::CutShort)), [3, 2, 1]);
-        assert_eq!(ids(&ledger.owed(Some("b"), Verdict::Failure)), [4, 3, 2, 1]);
+        assert_eq!(ids(&ledger.owed(None, Verdict::CutShort)), [5, 3, 2, 1]);
+        assert_eq!(ids(&ledger.owed(Some("b"), Verdict::Failure)), [5, 4, 3, 2, 1]);
         assert!(ledger.owed(Some("other"), Verdict::Failure).is_empty());
         assert_eq!(ids(&ledger.products("b")), [4]);
     }

@@ -91,6 +91,9 @@ fn announcement(claim: &Claim) -> String {
         release::KEY_PAIR => "Deleting temporary keypair...".to_owned(),
         release::SECURITY_GROUP => "Deleting temporary security group...".to_owned(),
         release::INSTANCE => "Terminating the source AWS instance...".to_owned(),
+        release::IMAGE if claim.intent.keep == Keep::Meanwhile => {
+            "Deregistering the AMI and deleting unencrypted temporary AMIs and snapshots".to_owned()
+        }
         release::IMAGE => {
             let text = "Deregistering the AMI and deleting associated snapshots because of cancellation, or error...";
             text.to_owned()
@@ -127,7 +130,7 @@ async fn release_by_place(worlds: &Worlds, claim: &Claim, run: &str) -> Result<(
     };
     let world = worlds.of(&place.local).ok_or(NoLocal(place.local.clone()))?;
     let aws = world.aws(&access).await?;
-    Ok(release::release(&aws.ec2_in(&place.region), claim, run, Confirm::Gone).await?)
+    Ok(release::release(&aws, claim, run, Confirm::Gone).await?)
 }
 
 /// The local EC2 in which a claim lives is not running.
@@ -197,5 +200,5 @@ pub fn pending(cx: &Cx) -> Vec<Leftover> {
     let owed = cx.journal.ledger().owed(Some(&cx.build), Verdict::Failure);
     let pending =
         |claim: &Claim| Leftover { remedy: choice(&cx.run), ..leftover(&cx.run, claim, "still pending".into()) };
-    owed.iter().filter(|claim| claim.intent.keep == Keep::OnSuccess).map(pending).collect()
+    owed.iter().filter(|claim| claim.intent.keep != Keep::Never).map(pending).collect()
 }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::access::Access;
+use crate::aws::iam;
 use crate::aws::release::{self, Confirm};
 use crate::aws::tagged::{self, Tagged};
 use crate::engine::Cause;
@@ -32,12 +33,26 @@ pub struct Left {
     pub claim: Claim,
 }
 
-/// What may go in a region.
-pub async fn find(world: &World, region: &str, wanted: &Wanted, now: SystemTime) -> Result<Vec<Left>, Cause> {
-    let access = Access { region: Some(region.to_owned()), ..Access::default() };
-    let ec2 = world.aws(&access).await?.ec2_in(region);
-    let found = tagged::find(&ec2).await?.into_iter().filter(|tagged| may_go(tagged, wanted, now));
-    Ok(found.map(|tagged| Left { run: tagged.run.clone(), claim: claim(tagged, ec2.place.clone()) }).collect())
+/// What may go in these regions, and in the account, which has no region.
+pub async fn find(world: &World, regions: &[String], wanted: &Wanted, now: SystemTime) -> Result<Vec<Left>, Cause> {
+    let in_regions = try_join_all(regions.iter().map(|region| async {
+        let ec2 = world.aws(&access(region)).await?.ec2_in(region);
+        Ok::<_, Cause>((tagged::find(&ec2).await?, ec2.place.clone()))
+    }));
+    let in_account = async {
+        let Some(region) = regions.first() else { return Ok((Vec::new(), Place::default())) };
+        let aws = world.aws(&access(region)).await?;
+        Ok((iam::tagged(&aws).await?, aws.ec2_in(region).place.clone()))
+    };
+    let (mut found, of_account) = tokio::try_join!(in_regions, in_account)?;
+    found.push(of_account);
+    let all = found.into_iter().flat_map(|(tagged, place)| tagged.into_iter().zip(std::iter::repeat(place)));
+    let may_go = all.filter(|(tagged, _)| may_go(tagged, wanted, now));
+    Ok(may_go.map(|(tagged, place)| Left { run: tagged.run.clone(), claim: claim(tagged, place) }).collect())
+}
+
+fn access(region: &str) -> Access {
+    Access { region: Some(region.to_owned()), ..Access::default() }
 }
 
 /// A lease that has ended, of a run that is old enough. What has an unreadable lease was touched by somebody: it is left alone.
@@ -73,9 +88,8 @@ pub async fn release(world: &World, left: &[Left], events: &Events) -> Vec<Lefto
 }
 
 async fn release_one(world: &World, claim: &Claim, run: &str) -> Result<(), Cause> {
-    let region = &claim.intent.place.region;
-    let access = Access { region: Some(region.clone()), ..Access::default() };
-    Ok(release::release(&world.aws(&access).await?.ec2_in(region), claim, run, Confirm::Gone).await?)
+    Ok(release::release(world.aws(&access(&claim.intent.place.region)).await?.as_ref(), claim, run, Confirm::Gone)
+        .await?)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
 mod accepted_options;
+mod amazon_options;
 mod architecture;
 mod bad_input;
 mod bake;

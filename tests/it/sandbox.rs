@@ -171,8 +171,12 @@ impl Running {
 
 /// One EC2 call in plain HTTP: what the endpoint holds is asked without any of Kiln's own code.
 pub fn ec2(port: u16, region: &str, query: &str) -> String {
-    let body = format!("{query}&Version=2016-11-15");
-    let scope = format!("AKIATEST/20260101/{region}/ec2/aws4_request");
+    aws(port, region, "ec2", &format!("{query}&Version=2016-11-15"))
+}
+
+/// The same of any service that takes forms.
+pub fn aws(port: u16, region: &str, service: &str, body: &str) -> String {
+    let scope = format!("AKIATEST/20260101/{region}/{service}/aws4_request");
     let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     let request = format!(
         "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX-Amz-Date: {date}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::sandbox::{Sandbox, ec2};
+use crate::sandbox::{Sandbox, aws, ec2};
 
 /// Resources of local EC2, as `kind id`, that are not gone.
 pub fn resources(sandbox: &Sandbox, region: &str) -> BTreeSet<String> {
@@ -47,6 +47,14 @@ pub fn held(port: u16, region: &str) -> BTreeSet<String> {
         ),
     ] {
         let answer = ec2(port, region, query);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{query}: {answer}");
+        found.extend(elements(&answer, element).into_iter().map(|id| format!("{kind} {id}")));
+    }
+    for (kind, query, element) in [
+        ("role", "Action=ListRoles&Version=2010-05-08", "RoleName"),
+        ("instance-profile", "Action=ListInstanceProfiles&Version=2010-05-08", "InstanceProfileName"),
+    ] {
+        let answer = aws(port, "us-east-1", "iam", query);
         assert!(answer.starts_with("HTTP/1.1 200"), "{query}: {answer}");
         found.extend(elements(&answer, element).into_iter().map(|id| format!("{kind} {id}")));
     }

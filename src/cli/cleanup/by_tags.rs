@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::try_join_all;
-
 use crate::engine::chain;
 use crate::event::{Events, Leftover};
 use crate::report::Reporter;
@@ -31,9 +29,7 @@ async fn sweep(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -> Re
         older_than: args.older_than.map(Duration::from).unwrap_or_default(),
         alive: alive(&settings.state),
     };
-    let found = args.region.iter().map(|region| sweep::find(&world, region, &wanted, now));
-    let found = try_join_all(found).await.map_err(|e| chain(e.as_ref()))?;
-    let found: Vec<Left> = found.into_iter().flatten().collect();
+    let found = sweep::find(&world, &args.region, &wanted, now).await.map_err(|e| chain(e.as_ref()))?;
     if found.is_empty() {
         reporter.print(format!("Nothing of a dead run is in {}.", args.region.join(", ")));
         return Ok(Vec::new());

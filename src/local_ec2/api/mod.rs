@@ -347,6 +347,9 @@ pub const IAM: &[Action] = &[
     writes("AddRoleToInstanceProfile", iam::add_role, "InstanceProfileName RoleName"),
     writes("RemoveRoleFromInstanceProfile", iam::remove_role, "InstanceProfileName RoleName"),
     writes("DeleteInstanceProfile", iam::delete_profile, "InstanceProfileName"),
+    reads("ListRoles", iam::list_roles, "PathPrefix Marker MaxItems"),
+    reads("ListInstanceProfiles", iam::list_profiles, "PathPrefix Marker MaxItems"),
+    writes("TagInstanceProfile", iam::tag_profile, "InstanceProfileName Tags"),
     reads("ListInstanceProfilesForRole", iam::list_profiles_for_role, "RoleName Marker MaxItems"),
 ];
 

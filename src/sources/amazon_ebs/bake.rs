@@ -30,7 +30,7 @@ use super::steps::run_instance::Running;
 use super::steps::security_group::Groups;
 use super::steps::stop_instance::Stopped;
 use super::steps::{
-    clear_keys, connect, copy_image, create_image, finish_image, key_pair, network, pre_validate, provision,
+    clear_keys, connect, copy_image, create_image, finish_image, key_pair, network, pre_validate, profile, provision,
     replace_image, run_instance, security_group, source_image, stop_instance,
 };
 use super::tags::BuildTags;
@@ -63,8 +63,14 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
         cx.step("StepNetworkInfo", async || network::find(bake).await),
     )?;
     let tags = &BuildTags::render(source, cx, &bake.ec2.region, &from).map_err(StepError::Failed)?;
-    let name = replace_image::first_name(bake, &older, &bake.ec2.region);
-    let made = match replace_image::begun(bake, &bake.ec2.region) {
+    // What only serves to be copied must not hold the name that a copy gets.
+    let (name, begun) = match source.options.is_intermediate() {
+        true => (bake.names.short("CreateImage"), bake.past.intermediate()),
+        false => {
+            (replace_image::first_name(bake, &older, &bake.ec2.region), replace_image::begun(bake, &bake.ec2.region))
+        }
+    };
+    let made = match begun {
         Some(begun) => Some(go_on(bake, &from, begun).await?),
         // Boxed, since the compiler lays futures out only so many levels deep.
         None => Box::pin(make(bake, hook, &from, &network, tags, &name)).await?,
@@ -105,7 +111,8 @@ async fn spread(bake: &Bake<'_>, older: &Older, image: Image, tags: &BuildTags) 
     let first_name = |region: &str| replace_image::first_name(bake, older, region);
     let copies =
         cx.step("StepAMIRegionCopy", async || copy_image::copy_all(bake, &image, &first_name, tags).await).await?;
-    let images: Vec<_> = std::iter::once((bake.ec2.region.clone(), image)).chain(copies.complete).collect();
+    let own = (!bake.source.options.is_intermediate()).then(|| (bake.ec2.region.clone(), image));
+    let images: Vec<_> = own.into_iter().chain(copies.complete).collect();
     let images =
         cx.step("StepDeregisterAMI", async || replace_image::replace(bake, older, images.clone(), tags).await).await?;
     finish_image::finish(bake, &images, tags).await?;
@@ -123,14 +130,15 @@ async fn make(
 ) -> Result<Option<Made>, StepError> {
     let cx = bake.cx;
     // Not `try_join!`: when one fails, the other's call is already on its way and must be seen to its end.
-    let (key, groups) = tokio::join!(
+    let (key, groups, profile) = tokio::join!(
         cx.step("StepKeyPair", async || key_pair::import(bake, tags).await),
         cx.step("StepSecurityGroup", async || security_group::choose(bake, tags, network).await),
+        cx.step("StepIamInstanceProfile", async || profile::choose(bake, tags).await),
     );
-    let (key, groups) = (key?, groups?);
+    let (key, groups, profile) = (key?, groups?, profile?);
     let deadline = Deadline::new(bake.source);
-    let launched = run_instance::Wanted { image: from, network, key: &key, groups: &groups, tags, deadline };
-    let running = cx.step("StepRunSourceInstance", async || run_instance::launch(bake, &launched).await).await?;
+    let launched = run_instance::Wanted { image: from, network, key: &key, groups: &groups, profile, tags, deadline };
+    let running = cx.step(run_instance::step(bake), async || run_instance::launch(bake, &launched).await).await?;
     if bake.past.is_provisioned() {
         let values = provision::values(bake, from, &running.instance.id, "", &key);
         return take(bake, &running, name, tags, &groups, values).await;

@@ -2,12 +2,13 @@
 
 mod artifact;
 mod bake;
+mod copies;
 mod devices;
-
 mod names;
 mod options;
 mod past;
 mod problems;
+mod spot;
 mod steps;
 mod tags;
 mod unsupported;
@@ -38,10 +39,14 @@ pub const KIND: Kind = Kind {
     // Rendered when the source image is known (packer-amazon.md section 0.5).
     deferred: &[
         "ami_description",
+        "fleet_tags",
+        "fleet_tag",
         "run_tags",
         "run_tag",
         "run_volume_tags",
         "run_volume_tag",
+        "spot_tags",
+        "spot_tag",
         "snapshot_tags",
         "snapshot_tag",
         "tags",
@@ -125,7 +130,7 @@ impl Source for AmazonEbs {
 
     async fn release(&self, cx: &Cx, world: &World, claim: &Claim, confirm: Confirm) -> Result<(), Cause> {
         let aws = world.aws(&self.access.access()).await?;
-        Ok(release::release(&aws.ec2_in(&claim.intent.place.region), claim, &cx.run, confirm).await?)
+        Ok(release::release(&aws, claim, &cx.run, confirm).await?)
     }
 
     fn refusal(&self) -> Option<String> {
@@ -135,7 +140,7 @@ impl Source for AmazonEbs {
     async fn renew(&self, cx: &Cx, world: &World, claim: &Claim) -> Result<(), Cause> {
         let Some(id) = claim.resource_id() else { return Ok(()) };
         let aws = world.aws(&self.access.access()).await?;
-        Ok(release::renew(&aws.ec2_in(&claim.intent.place.region), claim, id, cx.mode.lease).await?)
+        Ok(release::renew(&aws, claim, id, cx.mode.lease).await?)
     }
 
     async fn keep(&self, _cx: &Cx, world: &World, claim: &Claim) -> Result<(), Cause> {
@@ -146,6 +151,7 @@ impl Source for AmazonEbs {
 
     fn warnings(&self) -> Vec<String> {
         let text = "enable_t2_unlimited is deprecated please use enable_unlimited_credits. In future versions of Packer, inclusion of enable_t2_unlimited will error your builds.";
-        self.options.enable_t2_unlimited.then(|| text.to_owned()).into_iter().collect()
+        let own = self.options.enable_t2_unlimited.then(|| text.to_owned());
+        spot::warning(&self.options).into_iter().chain(own).collect()
     }
 }

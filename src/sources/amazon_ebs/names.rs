@@ -23,6 +23,11 @@ impl Names {
         Self { temporary: format!("packer_{seconds:08x}-{}", parts.join("-")), seed }
     }
 
+    /// Seven letters and digits: Packer's names of what must be unique for a moment end so.
+    pub fn short(&self, what: &str) -> String {
+        self.token(what).chars().take(7).collect()
+    }
+
     /// The client token of the call `what`: 64 characters, the most that EC2 takes.
     pub fn token(&self, what: &str) -> String {
         hex(&format!("{}\n{what}", self.seed))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::hcl::duration::GoDuration;
 use crate::sources::options::filters::{Filter, ImageFilter};
@@ -28,6 +28,14 @@ pub struct Options {
     pub ami_ou_arns: Vec<String>,
     /// Regions that the AMI is copied to, besides the one it is made in.
     pub ami_regions: Vec<String>,
+    /// Encrypts the AMI: it is made unencrypted under a passing name, copied with encryption, and removed. `false` asks copies not to be encrypted. Default: as the volumes are.
+    pub encrypt_boot: Option<bool>,
+    /// KMS key of the AMI in the region where it is made: id, alias or ARN. Needs `encrypt_boot`. Default: the account's key for EBS.
+    pub kms_key_id: Option<String>,
+    /// KMS keys of the AMI by region; empty for the region's default key. Needs `encrypt_boot`. One for the region where the AMI is made wins over `kms_key_id`.
+    pub region_kms_key_ids: BTreeMap<String, String>,
+    /// Keeps the copies in `ami_regions` alone: the AMI in the region where it is made goes once they are complete. Default: `false`.
+    pub skip_save_build_region: bool,
     /// What becomes of the AMI and the copies that are complete when a copy fails for good: `undo` or `keep`. The build fails either way. Default: `undo`.
     pub on_copy_failure: Option<String>,
     /// Does not check that the regions in `ami_regions` exist. Default: `false`.
@@ -79,8 +87,26 @@ pub struct Options {
     /// Keeps instance-store volumes out of the mapping of the instance. Default: `false`.
     pub no_ephemeral: bool,
 
-    /// Type of the temporary instance, `t3.micro` for one. Required.
+    /// Type of the temporary instance, `t3.micro` for one. One of this and `spot_instance_types` must be given.
     pub instance_type: Option<String>,
+    /// The most that a spot instance may cost, in dollars an hour; `auto` for up to the on-demand price. With `0` or without it the instance is an on-demand one.
+    pub spot_price: Option<String>,
+    /// Says nothing to EC2 any more: `auto` knows the product by itself. Older templates have it.
+    pub spot_price_auto_product: Option<String>,
+    /// Types that a spot instance may have; EC2 takes one that it has capacity for. Asks for a spot instance by itself, too.
+    pub spot_instance_types: Vec<String>,
+    /// How EC2 chooses among types: `lowest-price`, `diversified`, `capacity-optimized`, `capacity-optimized-prioritized` or `price-capacity-optimized`. Default: EC2's own.
+    pub spot_allocation_strategy: Option<String>,
+    /// Tags of the spot request and of its temporary launch template, by key.
+    pub spot_tags: BTreeMap<String, String>,
+    /// Tags of the spot request and of its temporary launch template, as blocks.
+    pub spot_tag: Vec<Tag>,
+    /// Tags of the fleet request that launches the spot instance, by key.
+    pub fleet_tags: BTreeMap<String, String>,
+    /// Tags of the fleet request that launches the spot instance, as blocks.
+    pub fleet_tag: Vec<Tag>,
+    /// A multiple of 60. EC2 has ended the offer of spot instances for a fixed time, so that this changes nothing; a bake warns of it.
+    pub block_duration_minutes: i64,
     /// Id of the image to start from. One of `source_ami` and `source_ami_filter` must be given.
     pub source_ami: Option<String>,
     /// Finds the image to start from, instead of `source_ami`.
@@ -109,6 +135,10 @@ pub struct Options {
     pub temporary_security_group_source_public_ip: bool,
     /// Name of the instance profile that the instance gets.
     pub iam_instance_profile: Option<String>,
+    /// Does not ask IAM whether `iam_instance_profile` exists. Default: `false`.
+    pub skip_profile_validation: bool,
+    /// What the instance may do: it gets a temporary instance profile with a role of this policy. Not used together with `iam_instance_profile`.
+    pub temporary_iam_instance_profile_policy_document: Option<PolicyDocument>,
     /// User data of the instance, as it is. Not together with `user_data_file`.
     pub user_data: Option<String>,
     /// File whose content is the user data of the instance. Not together with `user_data`.
@@ -122,6 +152,7 @@ pub struct Options {
     /// How long the instance may live: it ends itself then, even when Kiln is gone; `0s` for no limit. Default: `6h`.
     pub max_duration: Option<GoDuration>,
     /// What a power-off inside the instance does: `stop` or `terminate`. Default: `terminate`; with `disable_stop_instance`, where the power-off is the stop, `stop`.
+    /// A spot instance is always terminated.
     pub shutdown_behavior: Option<String>,
     /// Does not stop the instance before the AMI is made: a provisioner does. Default: `false`.
     pub disable_stop_instance: bool,
@@ -220,6 +251,28 @@ pub struct SubnetFilter {
     pub random: bool,
 }
 
+/// A policy of IAM. Its keys are written as IAM has them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct PolicyDocument {
+    /// Version of the policy language. Default: `2012-10-17`.
+    pub version: String,
+    /// What is allowed or denied.
+    pub statement: Vec<Statement>,
+}
+
+/// One statement of a policy.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Statement {
+    /// `Allow` or `Deny`.
+    pub effect: String,
+    /// Actions, `s3:GetObject` for one.
+    pub action: Vec<String>,
+    /// ARNs of what they are allowed or denied on; `*` for all.
+    pub resource: Vec<String>,
+}
+
 /// Placement of the instance.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -246,14 +299,5 @@ impl Options {
     /// The existing security groups that the template names by id.
     pub fn group_ids(&self) -> Vec<String> {
         self.security_group_id.iter().chain(&self.security_group_ids).filter(|id| !id.is_empty()).cloned().collect()
-    }
-
-    /// Target regions of copies, each once, without the region of the build.
-    pub fn copy_regions(&self, build_region: &str) -> Vec<String> {
-        let mut regions: Vec<String> = self.ami_regions.clone();
-        regions.retain(|region| !region.is_empty() && region != build_region);
-        regions.sort();
-        regions.dedup();
-        regions
     }
 }

@@ -65,6 +65,11 @@ impl Past {
         held(self.of_kind(release::IMAGE).filter(wanted))
     }
 
+    /// The image that only serves to be copied, when it was asked for and is there.
+    pub fn intermediate(&self) -> Option<(ClaimId, String)> {
+        held(self.of_kind(release::IMAGE).filter(|claim| claim.intent.keep == Keep::Meanwhile))
+    }
+
     /// Whether the machine has been provisioned.
     pub fn is_provisioned(&self) -> bool {
         self.ledger.has_done(&self.build, "StepProvision")
@@ -81,8 +86,7 @@ fn held<'a>(mut claims: impl Iterator<Item = &'a Claim>) -> Option<(ClaimId, Str
 
 /// Finds out what a call did whose answer was never heard. What is not found may still come: its claim stays open.
 async fn hear(cx: &Cx, aws: &Aws, claim: &Claim) -> Result<(), Cause> {
-    let ec2 = aws.ec2_in(&claim.intent.place.region);
-    if let Some(id) = release::find(&ec2, claim, &cx.run).await? {
+    if let Some(id) = release::find(aws, claim, &cx.run).await? {
         cx.journal.append(&Entry::Made { claim: claim.id, id })?;
     }
     Ok(())

@@ -2,15 +2,15 @@
 
 use crate::hcl::diagnostics::Diagnostics;
 
-use super::AmazonEbs;
 use super::options::{Device, Options};
-use super::unsupported;
+use super::{AmazonEbs, copies, spot, unsupported};
 
 impl AmazonEbs {
     /// All problems, one text each, in the order in which Packer reports them.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.access.problems();
         problems.extend(image_problems(&self.options));
+        problems.extend(copies::problems(&self.options, given(&self.access.region)));
         problems.extend(self.communicator.problems());
         problems.extend(self.run_problems());
         let devices = self.options.ami_block_device_mappings.iter().chain(&self.options.launch_block_device_mappings);
@@ -69,8 +69,12 @@ fn source_problems(options: &Options) -> Vec<String> {
             problems.push("For security reasons, your source AMI filter must declare an owner.".to_owned());
         }
     }
-    if given(&options.instance_type).is_none() {
-        problems.push("either instance_type or spot_instance_types must be specified".to_owned());
+    match (given(&options.instance_type), options.spot_instance_types.is_empty()) {
+        (None, true) => problems.push("either instance_type or spot_instance_types must be specified".to_owned()),
+        (Some(_), false) => {
+            problems.push("either instance_type or spot_instance_types must be specified, not both".to_owned());
+        }
+        _ => {}
     }
     problems
 }
@@ -103,16 +107,23 @@ fn launch_problems(options: &Options) -> Vec<String> {
     problems.extend(unknown.map(|tenancy| format!("Error: Unknown tenancy type {tenancy}")));
     problems.extend(metadata_problems(options));
     problems.extend(credit_problem(options));
+    problems.extend(spot::problems(options));
     problems
 }
 
 fn credit_problem(options: &Options) -> Option<String> {
     let burstable = ["t2.", "t3.", "t3a.", "t4g."];
-    let kind = given(&options.instance_type)?;
-    let unlimited = options.enable_unlimited_credits || options.enable_t2_unlimited;
-    (unlimited && !burstable.iter().any(|prefix| kind.starts_with(prefix))).then(|| {
-        format!("Error: Instance Type: {kind} is not within the supported types for Unlimited credits. Supported instance types are T2, T3, T3a and T4g")
-    })
+    let kinds = options.instance_types();
+    if !options.enable_unlimited_credits && !options.enable_t2_unlimited {
+        return None;
+    }
+    if let Some(kind) = kinds.iter().find(|kind| !burstable.iter().any(|prefix| kind.starts_with(prefix))) {
+        return Some(format!(
+            "Error: Instance Type: {kind} is not within the supported types for Unlimited credits. Supported instance types are T2, T3, T3a and T4g"
+        ));
+    }
+    let of_t2 = options.is_spot() && kinds.iter().any(|kind| kind.starts_with("t2."));
+    of_t2.then(|| "Error: Unlimited credits cannot be used in conjunction with Spot Instances".to_owned())
 }
 
 fn metadata_problems(options: &Options) -> Vec<String> {

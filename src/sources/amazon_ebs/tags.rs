@@ -19,6 +19,12 @@ pub struct BuildTags {
     pub run: Tags,
     /// For the instance's volumes.
     pub volumes: Tags,
+    /// For the spot request.
+    pub spot: Tags,
+    /// For its launch template.
+    pub template: Tags,
+    /// For the fleet that launches the spot instance.
+    pub fleet: Tags,
     /// For the image.
     pub image: Tags,
     /// For its snapshots.
@@ -58,9 +64,13 @@ impl BuildTags {
         let image_tags = merged(&on_image, &shown);
         let own_snapshot = renderer.tags("snapshot_tags", &all(&options.snapshot_tags, &options.snapshot_tag))?;
         let volumes = renderer.tags("run_volume_tags", &volume_tags(options))?;
+        let spot = renderer.tags("spot_tags", &all(&options.spot_tags, &options.spot_tag))?;
         let description = options.ami_description.as_deref().filter(|text| !text.is_empty());
         Ok(Self {
             volumes: merged(&volumes, &ours),
+            template: merged(&spot, &ours),
+            spot,
+            fleet: renderer.tags("fleet_tags", &all(&options.fleet_tags, &options.fleet_tag))?,
             snapshots: merged(&merged(&image_tags, &own_snapshot), &ours),
             image: merged(&image_tags, &ours),
             run: merged(&run, &ours),

@@ -13,7 +13,7 @@ use crate::secret::Secret;
 #[serde(default)]
 pub struct AccessOptions {
     /// Region to work in, `eu-central-1` for one. Default: the one of the environment (`AWS_REGION`) or of your AWS profile.
-    region: Option<String>,
+    pub region: Option<String>,
     /// Access key id; only together with `secret_key`. Default: the usual AWS sources, in their order.
     access_key: Option<String>,
     /// Secret access key; only together with `access_key`. Masked in output.

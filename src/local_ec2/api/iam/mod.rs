@@ -11,9 +11,9 @@ pub use policy::{
 };
 pub use profile::{
     add_role, create as create_profile, delete as delete_profile, find_for_launch, get as get_profile,
-    list_for_role as list_profiles_for_role, remove_role,
+    list as list_profiles, list_for_role as list_profiles_for_role, remove_role, tag as tag_profile,
 };
-pub use role::{create as create_role, delete as delete_role, get as get_role, tag as tag_role};
+pub use role::{create as create_role, delete as delete_role, get as get_role, list as list_roles, tag as tag_role};
 
 use super::Call;
 use crate::local_ec2::state::{Moment, Tags, id};

@@ -2,7 +2,7 @@
 
 use super::{arn, conflict, fresh_id, need_name, no_such, path, read_tags, role, time, write_page, write_tags};
 use crate::local_ec2::api::Call;
-use crate::local_ec2::state::{InstanceProfile, Region, Scope};
+use crate::local_ec2::state::{InstanceProfile, Region, Scope, Tags};
 use crate::local_ec2::timing::Transition;
 use crate::local_ec2::wire::{Error, Xml};
 
@@ -119,6 +119,28 @@ pub fn list_for_role(call: &Call<'_>) -> Result<Xml, Error> {
     let mut xml = Xml::new();
     write_page(call, &mut xml, "InstanceProfiles", &found, |xml, profile| write(xml, &account, profile))?;
     Ok(xml)
+}
+
+/// ListInstanceProfiles: without tags, as on IAM.
+pub fn list(call: &Call<'_>) -> Result<Xml, Error> {
+    let account = call.read()?;
+    let prefix = call.params.get("PathPrefix").unwrap_or("/");
+    let found = account.profiles.values().filter(|profile| profile.path.starts_with(prefix)).cloned();
+    let found: Vec<_> = found.map(|profile| InstanceProfile { tags: Tags::new(), ..profile }).collect();
+    let mut xml = Xml::new();
+    write_page(call, &mut xml, "InstanceProfiles", &found, |xml, profile| write(xml, &account, profile))?;
+    Ok(xml)
+}
+
+/// TagInstanceProfile.
+pub fn tag(call: &Call<'_>) -> Result<Xml, Error> {
+    let name = need_name(call, "InstanceProfileName", 128)?;
+    let tags = read_tags(call.params);
+    call.update(|account| {
+        get_mut(account, name)?.tags.extend(tags);
+        Ok(())
+    })?;
+    Ok(Xml::new())
 }
 
 /// The profile of a launch, by name or ARN: its ARN and id. One that was just changed is not known to EC2 yet; Packer retries on the text.

@@ -1,8 +1,10 @@
 //! Roles.
 
-use super::{arn, check_document, conflict, fresh_id, need, need_name, no_such, path, read_tags, time, write_tags};
+use super::{
+    arn, check_document, conflict, fresh_id, need, need_name, no_such, path, read_tags, time, write_page, write_tags,
+};
 use crate::local_ec2::api::Call;
-use crate::local_ec2::state::{Region, Role};
+use crate::local_ec2::state::{Region, Role, Tags};
 use crate::local_ec2::wire::{Error, Xml, percent_encode};
 
 /// CreateRole.
@@ -49,6 +51,17 @@ pub fn get(call: &Call<'_>) -> Result<Xml, Error> {
     let role = account.roles.get(name).ok_or_else(|| no_such("role", name))?;
     let mut xml = Xml::new();
     xml.node("Role", |xml| write(xml, role));
+    Ok(xml)
+}
+
+/// ListRoles: without tags, as on IAM.
+pub fn list(call: &Call<'_>) -> Result<Xml, Error> {
+    let account = call.read()?;
+    let prefix = call.params.get("PathPrefix").unwrap_or("/");
+    let found: Vec<Role> = account.roles.values().filter(|role| role.path.starts_with(prefix)).cloned().collect();
+    let found: Vec<Role> = found.into_iter().map(|role| Role { tags: Tags::new(), ..role }).collect();
+    let mut xml = Xml::new();
+    write_page(call, &mut xml, "Roles", &found, write)?;
     Ok(xml)
 }
 

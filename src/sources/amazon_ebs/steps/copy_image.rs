@@ -1,4 +1,4 @@
-//! Copies in other regions, all at once. One that fails is made again alone; what is complete is kept or undone as the template says.
+//! Copies in other regions, and in the same one where the copy is what encrypts, all at once. One that fails is made again alone; what is complete is kept or undone as the template says.
 
 use futures_util::future::join_all;
 
@@ -116,8 +116,8 @@ async fn request(
         source_region: bake.ec2.region.clone(),
         source: image.id.clone(),
         name: name.to_owned(),
-        encrypted: None,
-        kms_key: None,
+        encrypted: bake.source.options.encrypt_boot,
+        kms_key: bake.source.options.copy_key(&target.region, &bake.ec2.region),
         duration_minutes: bake.source.options.snapshot_copy_duration_minutes,
         tags: tags.image.clone(),
         snapshot_tags: tags.snapshots.clone(),

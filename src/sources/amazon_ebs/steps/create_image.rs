@@ -29,7 +29,7 @@ pub async fn create(
         tags: tags.image.clone(),
         snapshot_tags: tags.snapshots.clone(),
     };
-    let intent = bake.intent(release::IMAGE, Keep::OnSuccess, &new.name);
+    let intent = bake.intent(release::IMAGE, keep(bake), &new.name);
     let call = async { image::create_image(&bake.ec2, &new).await.map(|id| (id.clone(), id)) };
     let (claim, id) = bake.cx.journal.acquire(intent, call).await?;
     bake.cx.events.say(format!("AMI: {id}"));
@@ -40,7 +40,7 @@ pub async fn create(
         give_up_group(bake, stopped, groups)
     );
     let available = available?;
-    bake.ready(claim)?;
+    ready(bake, claim)?;
     Ok(available)
 }
 
@@ -58,8 +58,17 @@ pub async fn let_go(bake: &Bake<'_>, machine: Option<Stopped>) {
 pub async fn wait(bake: &Bake<'_>, claim: ClaimId, id: &str) -> Result<Image, Cause> {
     let tell = |state: &str, percent| bake.cx.waiting("stepCreateAMI", &format!("image {state}"), percent);
     let image = image::wait_available(&bake.ec2, id, bake.patience(), tell).await?;
-    bake.ready(claim)?;
+    ready(bake, claim)?;
     Ok(image)
+}
+
+/// An image that only serves to be copied is no product.
+fn keep(bake: &Bake<'_>) -> Keep {
+    if bake.source.options.is_intermediate() { Keep::Meanwhile } else { Keep::OnSuccess }
+}
+
+fn ready(bake: &Bake<'_>, claim: ClaimId) -> Result<(), Cause> {
+    if keep(bake) == Keep::OnSuccess { bake.ready(claim) } else { Ok(()) }
 }
 
 /// Moves the stopped instance to its VPC's default group and deletes the temporary one. Failures are no harm: the claim stays open and is released later.

@@ -97,16 +97,16 @@ fn available(vpc: Option<&str>, zone: Option<&str>) -> Filters {
 
 /// The subnet with most free addresses in a zone that offers the instance type.
 async fn infer_subnet(bake: &Bake<'_>, vpc: Option<&str>, zone: Option<&str>) -> Result<Subnet, Cause> {
-    let kind = bake.source.options.instance_type.as_deref().unwrap_or_default();
+    let kinds = bake.source.options.instance_types();
     let vpc = match vpc {
         Some(vpc) => vpc.to_owned(),
         None => default_vpc(bake).await?,
     };
     let wanted = available(Some(&vpc), zone);
-    let (found, zones) = tokio::try_join!(subnets(&bake.ec2, None, &wanted), zones_offering(&bake.ec2, kind))?;
+    let (found, zones) = tokio::try_join!(subnets(&bake.ec2, None, &wanted), zones_offering(&bake.ec2, &kinds))?;
     let usable = found.into_iter().filter(|subnet| zones.contains(&subnet.zone));
     let subnet = usable.max_by_key(|subnet| subnet.free).ok_or_else(|| {
-        Refused(format!("associate_public_ip_address needs a subnet, and no subnet of {vpc} is in a zone that offers {kind}: set subnet_id"))
+        Refused(format!("associate_public_ip_address needs a subnet, and no subnet of {vpc} is in a zone that offers {}: set subnet_id", kinds.join(" or ")))
     })?;
     bake.cx.events.say(format!("Set subnet as \"{}\"", subnet.id));
     Ok(subnet)

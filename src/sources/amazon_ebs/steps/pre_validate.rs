@@ -1,4 +1,4 @@
-//! Credentials, regions, and whether the image's name is free in every region where one will be made.
+//! Credentials, regions, instance profile, and whether the image's name is free in every region where one will be made.
 
 use futures_util::future::try_join_all;
 
@@ -8,14 +8,15 @@ use crate::aws::{identity, image, network};
 use crate::engine::Cause;
 
 use super::super::bake::Bake;
-use super::Refused;
+use super::{Refused, profile};
 
 /// Images that `force_deregister` will replace: (region, image).
 pub type Older = Vec<(String, Image)>;
 
 /// Checks all of it at once; what holds the name already is returned when it may be replaced.
 pub async fn check(bake: &Bake<'_>) -> Result<Older, Cause> {
-    let ((), (), older) = tokio::try_join!(check_identity(bake), check_regions(bake), holders_of_name(bake))?;
+    let ((), (), (), older) =
+        tokio::try_join!(check_identity(bake), check_regions(bake), profile::check(bake), holders_of_name(bake))?;
     Ok(older)
 }
 
@@ -45,9 +46,12 @@ async fn holders_of_name(bake: &Bake<'_>) -> Result<Older, Cause> {
         bake.cx.events.say("skip_create_ami was set; not prevalidating AMI name");
         return Ok(Older::new());
     }
+    let regions = options.image_regions(&bake.ec2.region);
+    if regions.is_empty() {
+        let text = "skip_save_build_region is set and ami_regions names no other region, so that no image would be left: name one, or set skip_create_ami";
+        return Err(Refused(text.to_owned()).into());
+    }
     bake.cx.events.say(format!("Prevalidating AMI Name: {}", options.ami_name));
-    let mut regions = options.copy_regions(&bake.ec2.region);
-    regions.push(bake.ec2.region.clone());
     let found = try_join_all(regions.into_iter().map(|region| named_in(bake, region))).await?;
     let found: Older = found.into_iter().flatten().collect();
     match found.first() {

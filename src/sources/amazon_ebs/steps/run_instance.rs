@@ -15,6 +15,8 @@ use super::super::{devices, options::Options};
 use super::deadline::Deadline;
 use super::key_pair::Key;
 use super::network::Network;
+use super::profile::Profile;
+use super::run_spot;
 use super::security_group::Groups;
 
 /// What the earlier steps found and made.
@@ -27,6 +29,8 @@ pub struct Wanted<'a> {
     pub key: &'a Key,
     /// Security groups.
     pub groups: &'a Groups,
+    /// Instance profile.
+    pub profile: Profile,
     /// Tags.
     pub tags: &'a BuildTags,
     /// When the instance ends itself.
@@ -41,6 +45,11 @@ pub struct Running {
     pub claim: ClaimId,
 }
 
+/// The name of the step, which `-debug` tells.
+pub fn step(bake: &Bake<'_>) -> &'static str {
+    if bake.source.options.is_spot() { "StepRunSpotInstance" } else { "StepRunSourceInstance" }
+}
+
 /// Launches it and waits until it runs.
 pub async fn launch(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Running, Cause> {
     let events = &bake.cx.events;
@@ -53,13 +62,19 @@ pub async fn launch(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Running, Cau
         return Ok(Running { instance: instance::look(&bake.ec2, &id).await?, claim });
     }
     events.say(format!("Waiting for instance ({id}) to become ready..."));
-    let tell = |state: &str| bake.cx.waiting("StepRunSourceInstance", &format!("instance {state}"), None);
+    let tell = |state: &str| bake.cx.waiting(step(bake), &format!("instance {state}"), None);
     Ok(Running { instance: instance::wait(&bake.ec2, &id, "running", bake.patience(), tell).await?, claim })
 }
 
 async fn request(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<(ClaimId, String), Cause> {
     let spec = spec(bake, wanted)?;
+    if bake.source.options.is_spot() {
+        return run_spot::request(bake, spec, wanted.tags).await;
+    }
     bake.cx.events.say("Launching a source AWS instance...");
+    if spec.awaits_profile {
+        bake.cx.events.say("Waiting for the change to propagate because of eventual consistency...");
+    }
     let mut intent = bake.intent(release::INSTANCE, Keep::Never, "");
     intent.token = spec.token.clone();
     let call = async { instance::launch(&bake.ec2, &spec).await.map(|id| (id.clone(), id)) };
@@ -80,11 +95,12 @@ fn spec(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Launch, Cause> {
         zone: wanted.network.zone.clone(),
         tenancy: placed.or(options.tenancy.clone()).filter(|text| !text.is_empty()),
         public_ip: options.associate_public_ip_address,
-        profile: given(&options.iam_instance_profile),
+        profile: wanted.profile.name.clone(),
+        awaits_profile: wanted.profile.is_young,
         user_data: user_data(options)?.or_else(|| wanted.deadline?.user_data(wanted.image)),
         ebs_optimized: options.ebs_optimized.then_some(true),
         cpu_credits: credits(options),
-        shutdown: given(&options.shutdown_behavior).or_else(|| end_of_power(options)),
+        shutdown: given(&options.shutdown_behavior).filter(|_| !options.is_spot()).or_else(|| end_of_power(options)),
         metadata: metadata(options),
         devices: devices::launch(options),
         tags: wanted.tags.run.clone(),
@@ -94,7 +110,7 @@ fn spec(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Launch, Cause> {
 
 /// A machine that powers itself off is gone, so that a deadline ends the bill. Where the template's own power-off is the stop, it must not be.
 fn end_of_power(options: &Options) -> Option<String> {
-    (!options.disable_stop_instance).then(|| "terminate".to_owned())
+    (options.is_spot() || !options.disable_stop_instance).then(|| "terminate".to_owned())
 }
 
 fn credits(options: &Options) -> Option<String> {

@@ -7,7 +7,7 @@ use crate::engine::ledger::ClaimId;
 use super::super::bake::Bake;
 use super::run_instance::Running;
 
-/// An instance that is stopped.
+/// An instance that is stopped, or of which EC2 takes the image with a reboot.
 pub struct Stopped {
     /// As EC2 described it.
     pub instance: Instance,
@@ -15,9 +15,13 @@ pub struct Stopped {
     pub claim: ClaimId,
 }
 
-/// Stops it, and changes what EC2 lets be changed only then.
+/// Stops it, and changes what EC2 lets be changed only then. EC2 refuses to stop a spot instance of this kind: it goes on, and the image's own call
+/// reboots it.
 pub async fn stop(bake: &Bake<'_>, running: &Running) -> Result<Stopped, Cause> {
     let (events, id, options) = (&bake.cx.events, &running.instance.id, &bake.source.options);
+    if options.is_spot() {
+        return Ok(Stopped { instance: running.instance.clone(), claim: running.claim });
+    }
     if options.disable_stop_instance {
         events.say("Automatic instance stop disabled. Please stop instance manually.");
     } else {
