@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::secret::Secret;
+pub use crate::web::Check;
 
 /// The access options of a template (packer-amazon.md section 1.1), resolved no further.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +26,10 @@ pub struct Access {
     pub metadata: Metadata,
     /// Whether the credentials are checked with STS before anything else.
     pub validation: Validation,
+    /// Whether the certificates of endpoints are checked.
+    pub certificates: Check,
+    /// What is done with refusals that only STS can read.
+    pub denials: Denials,
 }
 
 /// A role to assume.
@@ -64,6 +69,16 @@ pub enum Validation {
     Check,
     /// It is not (`skip_credential_validation`).
     Skip,
+}
+
+/// What is done with the encoded part of a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Denials {
+    /// It is shown as it is.
+    #[default]
+    AsTheyAre,
+    /// STS is asked to decode it (`decode_authorization_messages`).
+    Decode,
 }
 
 /// Local EC2, when the run rehearses on it: it takes the place of every AWS service.

@@ -14,11 +14,11 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use crate::engine::ledger::Place;
 use crate::event::Events;
 
-use super::access::{Access, LocalEndpoint, Metadata, Role};
+use super::access::{Access, Check, Denials, LocalEndpoint, Metadata, Role};
 use super::batch::Batch;
 use super::error::{Error, Kind};
 use super::line::Line;
-use super::{credentials, image, instance};
+use super::{credentials, image, instance, trusting_http};
 
 /// How long one attempt may take. The SDK itself would wait for ever for an endpoint that accepts and never answers.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -72,8 +72,9 @@ impl Aws {
             Some(region) if !region.as_ref().is_empty() => region.to_string(),
             _ => return Err(Error::new("configure AWS access", "", Kind::Invalid, missing)),
         };
-        let line =
-            Arc::new(Line::new(access.attempts.filter(|n| *n > 0).or_else(|| attempts_variable(&config)), events));
+        let attempts = access.attempts.filter(|n| *n > 0).or_else(|| attempts_variable(&config));
+        let reader = (access.denials == Denials::Decode).then(|| aws_sdk_sts::Client::new(&config));
+        let line = Arc::new(Line::new(attempts, events, reader));
         Ok(Self { config, access, local, region, line, regions: Mutex::default() })
     }
 
@@ -173,7 +174,12 @@ fn variable(
 }
 
 async fn load(access: &Access, local: Option<&LocalEndpoint>) -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let http = match access.certificates {
+        Check::Full => {
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+        }
+        Check::Skip => trusting_http::client(),
+    };
     let without_metadata = credentials::without_metadata(access, &http);
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();

@@ -16,9 +16,9 @@ use crate::engine::wait::{Pace, Probe, WaitError, until};
 
 use super::clients::Ec2;
 use super::error::{Error, Kind};
-use super::instance;
 use super::repeat::create;
 use super::tags::{BUILD, RUN, Tags, specification};
+use super::{instance, launch};
 
 /// What to launch.
 pub struct Fleet<'a> {
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Launches the instance and returns its id. Each try for capacity has a client token of its own, since the same one would give the empty fleet back;
 /// `token` makes them from the number of the try. `tell` hears why there is no instance yet.
-pub async fn launch(
+pub async fn launch_one(
     ec2: &Ec2,
     fleet: &Fleet<'_>,
     token: impl Fn(u32) -> String,
@@ -124,7 +124,7 @@ fn judge(awaits_profile: bool, made: &CreateFleetOutput) -> Result<Outcome, Erro
 
 /// A new instance profile takes a while to be known to EC2.
 fn is_young_profile(error: &CreateFleetError) -> bool {
-    error.error_message().is_some_and(instance::says_unknown_profile)
+    error.error_message().is_some_and(launch::says_unknown_profile)
 }
 
 fn reason(error: &CreateFleetError) -> String {

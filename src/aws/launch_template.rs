@@ -6,14 +6,15 @@ use aws_sdk_ec2::types::{
     LaunchTemplateIamInstanceProfileSpecificationRequest as Profile, LaunchTemplateInstanceMarketOptionsRequest,
     LaunchTemplateInstanceMetadataEndpointState, LaunchTemplateInstanceMetadataOptionsRequest,
     LaunchTemplateInstanceMetadataTagsState, LaunchTemplateInstanceNetworkInterfaceSpecificationRequest,
-    LaunchTemplatePlacementRequest, LaunchTemplateSpotMarketOptionsRequest, LaunchTemplateTagSpecificationRequest,
-    MarketType, RequestLaunchTemplateData, ResourceType, ShutdownBehavior, Tenancy, VolumeType,
+    LaunchTemplateLicenseConfigurationRequest, LaunchTemplatePlacementRequest, LaunchTemplateSpotMarketOptionsRequest,
+    LaunchTemplateTagSpecificationRequest, MarketType, RequestLaunchTemplateData, ResourceType, ShutdownBehavior,
+    Tenancy, VolumeType,
 };
 
 use super::clients::Ec2;
 use super::device::BlockDevice;
 use super::error::{Error, Kind};
-use super::instance::{Launch, Metadata, credits, placed};
+use super::launch::{Launch, Metadata, credits, placed};
 use super::repeat::{self, create, look};
 use super::retry::Age;
 use super::tags::{RUN, Tags, sdk_tags, specification};
@@ -70,8 +71,8 @@ pub async fn find(ec2: &Ec2, name: &str, run: Option<&String>) -> Result<Option<
 }
 
 /// Deletes a template; one that is gone is no error. Instances that were launched from it stay.
-pub async fn release(ec2: &Ec2, id: &str, age: Age) -> Result<(), Error> {
-    repeat::release(ec2, age, async || {
+pub async fn release(ec2: &Ec2, id: &str) -> Result<(), Error> {
+    repeat::release(ec2, Age::Old, async || {
         let call = ec2.client.delete_launch_template().launch_template_id(id).send().await;
         call.map(drop).map_err(|e| Error::from_sdk("DeleteLaunchTemplate", id, &e))
     })
@@ -97,6 +98,7 @@ fn data(new: &NewTemplate<'_>) -> RequestLaunchTemplateData {
         .set_block_device_mappings(mappings(&launch.devices))
         .set_instance_initiated_shutdown_behavior(launch.shutdown.as_deref().map(ShutdownBehavior::from))
         .set_ebs_optimized(launch.ebs_optimized)
+        .set_license_specifications(licenses(&launch.licenses))
         .disable_api_termination(false)
         .instance_market_options(market.build())
         .set_tag_specifications(Some(tags(launch, new.request_tags)));
@@ -122,8 +124,16 @@ fn placement(launch: &Launch) -> Option<LaunchTemplatePlacementRequest> {
         LaunchTemplatePlacementRequest::builder()
             .set_availability_zone(launch.zone.clone())
             .set_tenancy(launch.tenancy.as_deref().map(Tenancy::from))
+            .set_host_id(launch.host.clone())
+            .set_host_resource_group_arn(launch.host_group.clone())
             .build()
     })
+}
+
+fn licenses(arns: &[String]) -> Option<Vec<LaunchTemplateLicenseConfigurationRequest>> {
+    let one =
+        |arn: &String| LaunchTemplateLicenseConfigurationRequest::builder().license_configuration_arn(arn).build();
+    (!arns.is_empty()).then(|| arns.iter().map(one).collect())
 }
 
 fn metadata(options: &Metadata) -> Option<LaunchTemplateInstanceMetadataOptionsRequest> {

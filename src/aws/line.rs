@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::event::Events;
 
+use super::denial;
 use super::error::{Error, Kind};
 use super::retry::{Call, Phase, answer_within, patience};
 
@@ -19,12 +20,21 @@ pub struct Line {
     is_told: AtomicBool,
     attempts: Option<u32>,
     events: Option<Events>,
+    reader: Option<aws_sdk_sts::Client>,
 }
 
 impl Line {
-    /// `attempts` is what the user said (`max_retries`, `AWS_MAX_ATTEMPTS`).
-    pub fn new(attempts: Option<u32>, events: Option<Events>) -> Self {
-        Self { attempts, events, ..Self::default() }
+    /// `attempts` is what the user said (`max_retries`, `AWS_MAX_ATTEMPTS`); `reader` decodes refusals.
+    pub fn new(attempts: Option<u32>, events: Option<Events>, reader: Option<aws_sdk_sts::Client>) -> Self {
+        Self { attempts, events, reader, ..Self::default() }
+    }
+
+    /// An error that nothing mends, as people get to see it.
+    pub async fn explained(&self, error: Error) -> Error {
+        match &self.reader {
+            Some(reader) => denial::decoded(reader, error).await,
+            None => error,
+        }
     }
 
     /// Something is about to be made.

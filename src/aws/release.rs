@@ -51,7 +51,7 @@ pub async fn release(aws: &Aws, claim: &Claim, run: &str, confirm: Confirm) -> R
         KEY_PAIR => key_pair::release(ec2, &claim.intent.name).await,
         SECURITY_GROUP => security_group::release(ec2, &id).await,
         INSTANCE => terminate(ec2, &id, age(claim), confirm).await,
-        LAUNCH_TEMPLATE => launch_template::release(ec2, &id, age(claim)).await,
+        LAUNCH_TEMPLATE => launch_template::release(ec2, &id).await,
         INSTANCE_PROFILE => iam::release_profile(aws, &id).await,
         ROLE => iam::release_role(aws, &id).await,
         IMAGE => image::release(ec2, &id).await,

@@ -104,7 +104,7 @@ async fn again<T>(
     };
     match until(pace, None, probe, |_, _| ()).await {
         Ok(value) => Ok(value),
-        Err(WaitError::Hopeless(error)) => Err(error),
+        Err(WaitError::Hopeless(error)) => Err(line.explained(error).await),
         // There is no limit but the probe's own.
         Err(WaitError::TimedOut { last, .. }) => Err(Error::new("wait", "", super::Kind::Unavailable, last)),
     }

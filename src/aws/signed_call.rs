@@ -7,7 +7,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 
-use crate::web::{self, Answer, Request};
+use crate::web::{self, Answer, Request, Trust};
 
 use super::clients::Aws;
 use super::error::{Error, Kind, NO_CREDENTIALS, kind_of_connection};
@@ -40,10 +40,11 @@ impl Post<'_> {
         let headers: Vec<(String, String)> =
             self.headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).chain(signature).collect();
         let (url, body) = (self.url.to_owned(), self.body);
+        let trust = Trust { check: aws.access().certificates, ..Trust::default() };
         let sent = tokio::task::spawn_blocking(move || {
             let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let (method, body) = ("POST", body.as_bytes());
-            web::send(&Request { method, url: &url, headers, body, limit: Some(LIMIT), ..Request::default() })
+            web::send(&Request { method, url: &url, headers, body, limit: Some(LIMIT), trust })
         });
         let answer = sent.await.map_err(|error| failed(Kind::NoReply, error.to_string()))?;
         answer.map_err(|error| failed(kind_of_connection(&error.to_string()), error.to_string()))

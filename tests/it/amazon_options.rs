@@ -1,5 +1,7 @@
 //! Options of `amazon-ebs` that change what is asked of EC2: spot instances, encryption and the like. What they do is read off the wire.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use nix::sys::signal::Signal;
 use serde_json::Value as Json;
 
@@ -281,4 +283,118 @@ fn a_profile_that_is_not_there_is_found_missing_before_anything_is_made() {
     ran.expect(1);
     assert!(calls(&sandbox, "GetInstanceProfile").is_empty());
     assert_eq!(param(&calls(&sandbox, "RunInstances")[0], "IamInstanceProfile.Name"), "nobodys");
+}
+
+#[test]
+fn reservations_licences_and_enclaves_are_asked_for() {
+    if !can_boot("reservations_licences_and_enclaves_are_asked_for") {
+        return;
+    }
+    let launch = |source: &str, code: i32| {
+        let (sandbox, ran) = build(&format!("skip_create_ami = true\n{source}"), "");
+        ran.expect(code);
+        calls(&sandbox, "RunInstances").remove(0)
+    };
+    let preference = "CapacityReservationSpecification.CapacityReservationPreference";
+    assert_eq!(param(&launch("instance_type = \"t3.micro\"", 0), preference), "none");
+    let call = launch(
+        r#"
+  instance_type                   = "m5.xlarge"
+  capacity_reservation_preference = "open"
+  enable_nitro_enclave            = true
+  license_specifications {
+    license_configuration_request {
+      license_configuration_arn = "arn:aws:license-manager:us-east-1:123456789012:license-configuration:lic-1"
+    }
+  }"#,
+        0,
+    );
+    assert_eq!((param(&call, preference), param(&call, "EnclaveOptions.Enabled")), ("open", "true"));
+    assert!(param(&call, "LicenseSpecification.1.LicenseConfigurationArn").ends_with("lic-1"), "{call}");
+    // Local EC2 has neither dedicated hosts nor reservations; the question counts.
+    let call = launch(
+        r#"
+  instance_type           = "m5.large"
+  capacity_reservation_id = "cr-0123456789abcdef0"
+  placement {
+    host_id = "h-0123456789abcdef0"
+    tenancy = "host"
+  }"#,
+        1,
+    );
+    let target = "CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId";
+    assert_eq!(param(&call, target), "cr-0123456789abcdef0");
+    assert_eq!(param(&call, "Placement.HostId"), "h-0123456789abcdef0");
+}
+
+#[test]
+fn a_refusal_is_decoded_when_the_template_asks_for_it() {
+    if !can_boot("a_refusal_is_decoded_when_the_template_asks_for_it") {
+        return;
+    }
+    let refused = r#"{"action": "RunInstances", "kind": "unauthorized"}"#;
+    let source = "instance_type = \"t3.micro\"";
+    let (_, ran) = build(source, refused);
+    ran.expect(1).says("Encoded authorization failure message: ");
+    let (_, ran) = build(&format!("{source}\n  decode_authorization_messages = true"), refused);
+    let ran = ran.expect(1).says("Authorization failure message: '{");
+    assert!(!ran.stdout.contains("Encoded authorization"), "{}", ran.stdout);
+    let unable = format!("{refused}, {{\"action\": \"DecodeAuthorizationMessage\", \"kind\": \"unauthorized\"}}");
+    let (sandbox, ran) = build(&format!("{source}\n  decode_authorization_messages = true"), &unable);
+    ran.expect(1).says("it could not be decoded: DecodeAuthorizationMessage");
+    assert_eq!(resources(&sandbox, "us-east-1").len(), 0);
+}
+
+/// A certificate that nobody vouches for, for 127.0.0.1 until 2126, and its key: DER in base64.
+const CERTIFICATE: &str = "MIIBmzCCAUGgAwIBAgIUb7mEnSstwvAiJa0GYBRuMbF02TUwCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTIxMzEzM1oYDzIxMjYxMDI4MjEzMTMzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASEBeRfze38ncc2vszVnI8l/Ie5weEMMRISxMEUKfI2gIbscutPabm436yhg48sKq7Lco9KLiUYx5NTYHsXgmkTo28wbTAdBgNVHQ4EFgQUutYF+oBw7n6Q7+Wv3y6DP+2NuP0wHwYDVR0jBBgwFoAUutYF+oBw7n6Q7+Wv3y6DP+2NuP0wDwYDVR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZIzj0EAwIDSAAwRQIgSzRIVIOmZRsmIo7YNKurSuAD5MuvcuQxX2WtE0ezYf0CIQDd4nhJ86dsgyK6BTNeN0wSO+9yNVazvOec1K6+Z0dVDQ==";
+const KEY: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgC2xKjGCxlqXzSWeIKYKPVPPQA0LY8fMQWTf0Mxurv6OhRANCAASEBeRfze38ncc2vszVnI8l/Ie5weEMMRISxMEUKfI2gIbscutPabm436yhg48sKq7Lco9KLiUYx5NTYHsXgmkT";
+
+/// An endpoint with that certificate that refuses everything; its port.
+fn unknown_endpoint() -> u16 {
+    use std::io::{Read as _, Write as _};
+    use std::sync::Arc;
+
+    let der = |text: &str| STANDARD.decode(text).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(der(KEY));
+    let config = config.with_no_client_auth().with_single_cert(vec![der(CERTIFICATE).into()], key.into()).unwrap();
+    let config = Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut session = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut tls = rustls::Stream::new(&mut session, &mut stream);
+            let mut asked = [0; 4096];
+            // Who does not trust us hangs up.
+            if tls.read(&mut asked).is_err() {
+                continue;
+            }
+            let body = "<Response><Errors><Error><Code>AuthFailure</Code><Message>never seen you</Message></Error></Errors><RequestID>1</RequestID></Response>";
+            let head =
+                format!("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = tls.write_all(format!("{head}{body}").as_bytes());
+            tls.conn.send_close_notify();
+            let _ = tls.flush();
+        }
+    });
+    port
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_counts_only_when_none_is_checked() {
+    let port = unknown_endpoint();
+    let source = |insecure: bool| {
+        format!(
+            "instance_type = \"t3.micro\"\n  custom_endpoint_ec2 = \"https://127.0.0.1:{port}\"\n  max_retries = 1\n  \
+             access_key = \"a\"\n  secret_key = \"b\"\n  skip_credential_validation = true\n  insecure_skip_tls_verify = {insecure}"
+        )
+    };
+    for (insecure, text) in [(false, "certificate"), (true, "AuthFailure: never seen you")] {
+        let sandbox = sandbox(&source(insecure), "");
+        let ran = sandbox.run(&["build", "t.pkr.hcl"]).expect(1);
+        assert!(ran.stdout.contains(text), "{insecure}:\n{}", ran.stdout);
+    }
 }

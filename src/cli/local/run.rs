@@ -5,7 +5,8 @@ use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 
 use crate::aws::access::Access;
-use crate::aws::instance::{self, Launch};
+use crate::aws::instance;
+use crate::aws::launch::{Launch, launch as launch_instance};
 use crate::aws::{Age, Ec2, key_pair};
 use crate::communicator::ssh::key::Keypair;
 use crate::engine::chain;
@@ -68,7 +69,7 @@ async fn boot(
         key: Some(name.to_owned()),
         ..Launch::default()
     };
-    let id = instance::launch(ec2, &launch).await.map_err(|e| chain(&e))?;
+    let id = launch_instance(ec2, &launch).await.map_err(|e| chain(&e))?;
     let running = instance::wait(ec2, &id, "running", None, |_| ()).await.map_err(|e| chain(e.as_ref()))?;
     let address = running.public_ip.or(running.private_ip).ok_or("the instance has no address")?;
     room.reporter.print(format!("{id} runs {} at {address}; it ends with this shell", args.ami));

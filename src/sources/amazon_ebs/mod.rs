@@ -2,6 +2,7 @@
 
 mod artifact;
 mod bake;
+mod capacity;
 mod copies;
 mod devices;
 mod names;

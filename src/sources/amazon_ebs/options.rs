@@ -156,6 +156,16 @@ pub struct Options {
     pub shutdown_behavior: Option<String>,
     /// Does not stop the instance before the AMI is made: a provisioner does. Default: `false`.
     pub disable_stop_instance: bool,
+    /// Reserved capacity that the instance may use: `open` for any that fits, `none`. Default: `none`.
+    pub capacity_reservation_preference: Option<String>,
+    /// Id of the capacity reservation that the instance uses.
+    pub capacity_reservation_id: Option<String>,
+    /// ARN of a group of capacity reservations, one of which the instance uses.
+    pub capacity_reservation_group_arn: Option<String>,
+    /// Licence configurations (AWS License Manager) that the instance counts for.
+    pub license_specifications: Vec<LicenseSpecification>,
+    /// Lets the instance have Nitro enclaves. Not for burstable types, nor for spot instances. Default: `false`.
+    pub enable_nitro_enclave: bool,
     /// Where the instance is placed.
     pub placement: Option<Placement>,
     /// Older place of `tenancy` in the `placement` block.
@@ -279,6 +289,26 @@ pub struct Statement {
 pub struct Placement {
     /// On whose hardware the instance runs: `default` (shared), `dedicated` or `host`. Default: `default`.
     pub tenancy: Option<String>,
+    /// Id of the dedicated host that the instance runs on.
+    pub host_id: Option<String>,
+    /// ARN of a group of dedicated hosts, one of which the instance runs on. Not together with `host_id`.
+    pub host_resource_group_arn: Option<String>,
+}
+
+/// A licence configuration.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LicenseSpecification {
+    /// The configuration.
+    pub license_configuration_request: LicenseConfiguration,
+}
+
+/// What names a licence configuration.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LicenseConfiguration {
+    /// Its ARN.
+    pub license_configuration_arn: String,
 }
 
 /// Metadata options of the instance.

@@ -3,7 +3,7 @@
 use crate::hcl::diagnostics::Diagnostics;
 
 use super::options::{Device, Options};
-use super::{AmazonEbs, copies, spot, unsupported};
+use super::{AmazonEbs, capacity, copies, spot, unsupported};
 
 impl AmazonEbs {
     /// All problems, one text each, in the order in which Packer reports them.
@@ -108,6 +108,7 @@ fn launch_problems(options: &Options) -> Vec<String> {
     problems.extend(metadata_problems(options));
     problems.extend(credit_problem(options));
     problems.extend(spot::problems(options));
+    problems.extend(capacity::problems(options));
     problems
 }
 

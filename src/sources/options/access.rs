@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::aws::access::{Access, Metadata, Role, Validation};
+use crate::aws::access::{Access, Check, Denials, Metadata, Role, Validation};
 use crate::secret::Secret;
 
 /// Access to AWS: which account, region and endpoint calls go to.
@@ -30,6 +30,11 @@ pub struct AccessOptions {
     /// seconds when AWS does not answer and within 5 minutes when it is busy. Once something has been made the number does not count: giving up a build
     /// costs more than a wait.
     max_retries: Option<u32>,
+    /// Does not check the certificates of AWS's endpoints, for proxies that put their own in the way. Everybody on the way can then read and change what
+    /// is sent. Default: `false`.
+    insecure_skip_tls_verify: bool,
+    /// Asks STS what a refusal means whose text is encoded; the credentials must be allowed `sts:DecodeAuthorizationMessage`. Default: `false`.
+    decode_authorization_messages: bool,
     /// A role to assume with the credentials; all calls are made as that role.
     assume_role: Option<AssumeRole>,
     /// Does not ask STS first whether the credentials are valid. Default: `false`.
@@ -85,6 +90,8 @@ impl AccessOptions {
             attempts: self.max_retries,
             role: self.assume_role.as_ref().filter(|role| !role.role_arn.is_empty()).map(AssumeRole::role),
             metadata: if self.skip_metadata_api_check { Metadata::Skip } else { Metadata::Ask },
+            certificates: if self.insecure_skip_tls_verify { Check::Skip } else { Check::Full },
+            denials: if self.decode_authorization_messages { Denials::Decode } else { Denials::AsTheyAre },
             validation: if self.skip_credential_validation { Validation::Skip } else { Validation::Check },
         }
     }

@@ -4,14 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::aws::image::Image;
-use crate::aws::instance::{self, Instance, Launch, Metadata};
+use crate::aws::instance::{self, Instance};
+use crate::aws::launch::{self, Launch, Metadata};
 use crate::aws::release;
 use crate::engine::Cause;
 use crate::engine::ledger::{ClaimId, Keep};
 
 use super::super::bake::Bake;
 use super::super::tags::BuildTags;
-use super::super::{devices, options::Options};
+use super::super::{capacity, devices, options::Options};
 use super::deadline::Deadline;
 use super::key_pair::Key;
 use super::network::Network;
@@ -77,14 +78,14 @@ async fn request(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<(ClaimId, Strin
     }
     let mut intent = bake.intent(release::INSTANCE, Keep::Never, "");
     intent.token = spec.token.clone();
-    let call = async { instance::launch(&bake.ec2, &spec).await.map(|id| (id.clone(), id)) };
+    let call = async { launch::launch(&bake.ec2, &spec).await.map(|id| (id.clone(), id)) };
     Ok(bake.cx.journal.acquire(intent, call).await?)
 }
 
 fn spec(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Launch, Cause> {
     let options = &bake.source.options;
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let placed = options.placement.as_ref().and_then(|placement| placement.tenancy.clone());
+    let placement = options.placement.clone().unwrap_or_default();
     Ok(Launch {
         token: bake.token("RunInstances"),
         image: wanted.image.id.clone(),
@@ -93,7 +94,12 @@ fn spec(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Launch, Cause> {
         groups: wanted.groups.ids.clone(),
         subnet: wanted.network.subnet.clone(),
         zone: wanted.network.zone.clone(),
-        tenancy: placed.or(options.tenancy.clone()).filter(|text| !text.is_empty()),
+        tenancy: given(&placement.tenancy).or_else(|| given(&options.tenancy)),
+        host: given(&placement.host_id),
+        host_group: given(&placement.host_resource_group_arn),
+        capacity: capacity::of(options),
+        licenses: capacity::licenses(options),
+        enclave: options.enable_nitro_enclave,
         public_ip: options.associate_public_ip_address,
         profile: wanted.profile.name.clone(),
         awaits_profile: wanted.profile.is_young,

@@ -1,18 +1,24 @@
 //! The launch of a spot instance: a launch template, and a fleet of one that is launched from it.
 
 use crate::aws::fleet::{self, Fleet};
-use crate::aws::instance::Launch;
+use crate::aws::launch::Launch;
 use crate::aws::launch_template::{self, NewTemplate};
-use crate::aws::{Age, release};
+use crate::aws::release;
 use crate::engine::Cause;
 use crate::engine::ledger::{ClaimId, Keep};
 
 use super::super::bake::Bake;
+use super::super::capacity;
 use super::super::tags::BuildTags;
 
 /// Launches it and returns its claim and id. The template goes at once: the instance does not need it any more.
 pub async fn request(bake: &Bake<'_>, launch: Launch, tags: &BuildTags) -> Result<(ClaimId, String), Cause> {
     bake.cx.events.say("Launching a spot AWS instance...");
+    if capacity::is_given(&bake.source.options) {
+        bake.cx
+            .events
+            .warn("capacity_reservation_* has no effect: EC2 launches no spot instance into reserved capacity");
+    }
     if bake.source.options.block_duration_minutes != 0 {
         bake.cx
             .events
@@ -22,7 +28,7 @@ pub async fn request(bake: &Bake<'_>, launch: Launch, tags: &BuildTags) -> Resul
     let (claim, template) = make_template(bake, launch, tags).await?;
     let launched = launch_from(bake, &template, tags, awaits_profile).await?;
     // A failure is no harm here, nor is a signal: the claim stays open and is released with the rest.
-    if let Ok(Ok(())) = bake.cx.cancel.guard(launch_template::release(&bake.ec2, &template, Age::Old)).await {
+    if let Ok(Ok(())) = bake.cx.cancel.guard(launch_template::release(&bake.ec2, &template)).await {
         bake.released(claim)?;
     }
     Ok(launched)
@@ -69,6 +75,6 @@ async fn launch_from(
     let tell = |reason: &str| bake.cx.waiting("StepRunSpotInstance", &format!("no capacity yet: {reason}"), None);
     let mut intent = bake.intent(release::INSTANCE, Keep::Never, "");
     intent.token = token(1);
-    let call = async { fleet::launch(&bake.ec2, &fleet, token, tell).await.map(|id| (id.clone(), id)) };
+    let call = async { fleet::launch_one(&bake.ec2, &fleet, token, tell).await.map(|id| (id.clone(), id)) };
     Ok(bake.cx.journal.acquire(intent, call).await?)
 }
