@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nix::sys::signal::Signal;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
+use crate::endpoint::{Endpoint, Watched, wait};
 use crate::sandbox::{Ran, Sandbox, can_boot};
 use crate::world::resources;
 
@@ -396,5 +397,65 @@ fn a_certificate_that_nobody_vouches_for_counts_only_when_none_is_checked() {
         let sandbox = sandbox(&source(insecure), "");
         let ran = sandbox.run(&["build", "t.pkr.hcl"]).expect(1);
         assert!(ran.stdout.contains(text), "{insecure}:\n{}", ran.stdout);
+    }
+}
+
+/// An endpoint with a template, and a build on it that is killed when the first call of an action has had its effect.
+fn killed_at(source: &str, action: &str) -> Endpoint {
+    let endpoint = Endpoint::start(&[]);
+    endpoint.sandbox.file("t.pkr.hcl", &template(source));
+    endpoint.faults(&[json!({"action": action, "kind": "hang", "when": "after", "nth": [1]})]);
+    let mut build = endpoint.kiln("state");
+    build.args(["build", "--lease", "2s", "t.pkr.hcl"]);
+    let mut build = Watched::start(build, &endpoint.sandbox.path().join("build.log"));
+    wait(action, || endpoint.requests(0).iter().any(|request| request["action"] == action));
+    build.signal(Signal::SIGKILL);
+    build.finish();
+    endpoint.faults(&[]);
+    endpoint
+}
+
+#[test]
+fn what_dead_runs_left_of_these_is_found_by_tags() {
+    if !can_boot("what_dead_runs_left_of_these_is_found_by_tags") {
+        return;
+    }
+    for (source, action, kinds) in [
+        (SPOT, "CreateLaunchTemplate", &["launch-template lt-"][..]),
+        (PROFILE, "PutRolePolicy", &["role packer-", "instance-profile packer-"][..]),
+    ] {
+        let endpoint = killed_at(source, action);
+        // Another machine: it has no journal of the run.
+        let clean = |args: &[&str]| {
+            let mut command = endpoint.kiln("elsewhere");
+            Ran::from(command.args(["cleanup", "--region", "us-east-1"]).args(args).output().unwrap())
+        };
+        wait("the end of the lease", || {
+            let told = clean(&["--dry-run"]).stdout;
+            kinds.iter().all(|kind| told.contains(kind))
+        });
+        clean(&[]).expect(0).says("Removed");
+        assert_eq!(endpoint.held(&["us-east-1"]).len(), 0, "{action}");
+    }
+}
+
+#[test]
+fn a_killed_bake_goes_on_with_what_it_asked_for() {
+    if !can_boot("a_killed_bake_goes_on_with_what_it_asked_for") {
+        return;
+    }
+    let encrypted = "instance_type = \"t3.micro\"\n  encrypt_boot = true";
+    for (source, action) in [(SPOT, "CreateFleet"), (encrypted, "CreateImage"), (encrypted, "CopyImage")] {
+        let endpoint = killed_at(source, action);
+        let run = Ran::from(endpoint.kiln("state").args(["runs", "--json"]).output().unwrap()).expect(0).stdout;
+        let run: Json = serde_json::from_str(run.trim()).unwrap();
+        let ran = endpoint.kiln("state").args(["resume", run["run"].as_str().unwrap()]).output().unwrap();
+        let ran = Ran::from(ran).expect(0);
+        let made = endpoint.requests(0).iter().filter(|request| request["action"] == action).count();
+        assert_eq!(made, 1, "{action} is not made again:\n{}", ran.stdout);
+        let is_image = |id: &String| [" image ", " snapshot ", " ami-", " snap-"].iter().any(|kind| id.contains(kind));
+        wait("the end of what is temporary", || endpoint.held(&["us-east-1"]).iter().all(is_image));
+        let images = endpoint.held(&["us-east-1"]).iter().filter(|id| id.contains(" image ")).count();
+        assert_eq!(images, 1, "{action}:\n{}", ran.stdout);
     }
 }
