@@ -93,8 +93,13 @@ pub fn forget(directory: &Path, run: &str) {
 }
 
 fn remove(path: &Path) {
-    // One that is gone already is what was wanted.
+    // One that is gone already is what was wanted. A crash can leave the new one beside it, and it holds keys, too.
     let _ = std::fs::remove_file(path);
+    let _ = std::fs::remove_file(beside(path));
+}
+
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("continuation.new")
 }
 
 /// The continuation file of a run.
@@ -105,7 +110,7 @@ pub fn path_of(directory: &Path, run: &str) -> PathBuf {
 /// Written beside and renamed, so that a crash leaves the old or the new one.
 fn save(path: &Path, continuation: &Continuation) -> Result<(), Error> {
     let at = |source| Error { path: path.to_owned(), source };
-    let beside = path.with_extension("continuation.new");
+    let beside = beside(path);
     let text = serde_json::to_vec(continuation).map_err(|e| at(e.into()))?;
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(at)?;

@@ -45,8 +45,10 @@ struct Inner {
     file: File,
     path: PathBuf,
     ledger: Ledger,
-    /// Where a torn last line begins, until the next entry takes its place.
-    torn_at: Option<u64>,
+    /// Where the whole lines end.
+    end: u64,
+    /// Whether a torn line may follow them, until the next entry takes its place.
+    is_torn: bool,
 }
 
 /// A journal that was opened again.
@@ -71,7 +73,7 @@ impl Journal {
         std::fs::create_dir_all(directory).map_err(at)?;
         let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(at)?;
         File::open(directory).and_then(|handle| handle.sync_all()).map_err(at)?;
-        let inner = Inner { file, path: path.clone(), ledger: Ledger::default(), torn_at: None };
+        let inner = Inner { file, path: path.clone(), ledger: Ledger::default(), end: 0, is_torn: false };
         let journal = Self(Arc::new(Mutex::new(inner)));
         journal.append(first)?;
         Ok(journal)
@@ -94,12 +96,12 @@ impl Journal {
                 Err(reason) => damage.push(format!("{}:{number}: {reason}", path.display())),
             }
         }
-        if !matches!(entries.first(), Some(Entry::Run { .. })) && damage.is_empty() {
+        // Without a single whole line the run had not begun, and has made nothing.
+        if whole > 0 && !matches!(entries.first(), Some(Entry::Run { .. })) && damage.is_empty() {
             damage.push(format!("{}: it does not begin with a run", path.display()));
         }
         let file = OpenOptions::new().append(true).open(path).map_err(at)?;
-        let torn_at = (whole < text.len()).then_some(whole as u64);
-        let inner = Inner { file, path: path.to_owned(), ledger, torn_at };
+        let inner = Inner { file, path: path.to_owned(), ledger, end: whole as u64, is_torn: whole < text.len() };
         Ok(Opened { journal: Self(Arc::new(Mutex::new(inner))), entries, damage })
     }
 
@@ -160,12 +162,25 @@ impl Inner {
         ledger.apply(entry).map_err(|source| Error::Illegal { path: self.path.clone(), source })?;
         let mut line = serde_json::to_vec(entry).map_err(|e| self.io(e.into()))?;
         line.push(b'\n');
-        if let Some(end) = self.torn_at.take() {
-            self.file.set_len(end).map_err(|e| self.io(e))?;
-        }
+        self.mend().map_err(|e| self.io(e))?;
         // One write and one flush an entry: a reader sees whole lines, or one torn last line.
-        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(|e| self.io(e))?;
+        if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
+            // A full disk takes half a line, which must not become the beginning of the next one.
+            self.is_torn = true;
+            let _ = self.mend();
+            return Err(self.io(error));
+        }
+        self.end += line.len() as u64;
         self.ledger = ledger;
+        Ok(())
+    }
+
+    /// Takes a torn last line off.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.is_torn {
+            self.file.set_len(self.end)?;
+            self.is_torn = false;
+        }
         Ok(())
     }
 
