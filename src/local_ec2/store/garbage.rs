@@ -8,7 +8,7 @@ use oci_spec::image::{Descriptor, ImageManifest};
 
 use super::error::{At, Error};
 use super::lock::Lock;
-use super::{Store, digest, scratch};
+use super::{Store, digest, pins, scratch};
 
 /// What a collection removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Store {
     /// instances that are stopped), those that an instance runs on, and those just made that no image names yet.
     pub fn garbage_collect(&self, keep: &[String]) -> Result<Collected, Error> {
         let _alone = self.index_lock()?;
-        let mut live: HashSet<String> = HashSet::new();
+        let mut live: HashSet<String> = pins::all(&self.dir().join("locks"))?;
         for digest in keep {
             live.insert(digest::hex(digest)?.to_owned());
         }

@@ -62,7 +62,7 @@ impl Store {
         let manifest = self.put_document(MediaType::ImageManifest, &manifest(record, &layers, config)?)?;
         self.set_manifest(id, Some(named(manifest, id)))?;
         for layer in &layers {
-            self.pins().remove(digest::hex(&layer.digest)?);
+            self.pins().remove(digest::hex(&layer.digest)?)?;
         }
         Ok(())
     }

@@ -31,6 +31,7 @@ mod lock;
 mod mounts;
 mod node;
 mod oci_source;
+mod pins;
 mod registry;
 mod resolve;
 mod scratch;
@@ -45,7 +46,6 @@ mod tree;
 mod unpack;
 mod whiteout;
 
-use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -67,6 +67,7 @@ pub use self::source::BaseSource;
 
 use self::error::At;
 use self::lock::Lock;
+use self::pins::Pins;
 
 /// The base that needs no download: the host's own root.
 pub const HOST: &str = "host";
@@ -82,8 +83,7 @@ struct Inner {
     dir: PathBuf,
     host_root: PathBuf,
     overlay: OverlayAttributes,
-    /// Layers that this process has made and no image names yet: nobody may collect them.
-    pins: Mutex<HashMap<String, Lock>>,
+    pins: Mutex<Pins>,
 }
 
 impl Store {
@@ -102,8 +102,8 @@ impl Store {
         }
         make_empty_root(&dir.join("bases").join(SCRATCH_DIR))?;
         let overlay = OverlayAttributes::probe(&dir.join("tmp"));
-        let pins = Mutex::new(HashMap::new());
-        let store = Self(Arc::new(Inner { dir, host_root: host_root.to_owned(), overlay, pins }));
+        let inner = Inner { dir, host_root: host_root.to_owned(), overlay, pins: Mutex::default() };
+        let store = Self(Arc::new(inner));
         scratch::sweep(&store.tmp())?;
         store.make_layout()?;
         Ok(store)
@@ -136,16 +136,15 @@ impl Store {
         self.0.dir.join("locks").join(name)
     }
 
-    fn pins(&self) -> MutexGuard<'_, HashMap<String, Lock>> {
+    fn pins(&self) -> MutexGuard<'_, Pins> {
         self.0.pins.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Keeps a blob from being collected until an image names it or this store is closed.
     fn pin(&self, hex: &str) -> Result<(), Error> {
-        // Waits for a collector outside of the mutex: others may pin other blobs meanwhile.
-        let lock = Lock::shared(&self.lock_path(hex))?;
-        self.pins().insert(hex.to_owned(), lock);
-        Ok(())
+        // A collector that is at work has not seen this pin: what it finds missing is made anew after it.
+        let _alone = self.index_lock()?;
+        self.pins().add(&self.0.dir.join("locks"), hex)
     }
 
     /// The lock of everybody who changes or collects what `index.json` says.
