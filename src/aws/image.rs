@@ -315,13 +315,49 @@ pub async fn keep(ec2: &Ec2, id: &str) -> Result<(), Error> {
 }
 
 /// Deregisters an image and deletes its snapshots; what is gone is no error.
+///
+/// Snapshots outlive their image, and whoever comes after a crash may find the image gone: so they are also found by their descriptions. That finds what
+/// EC2 began for an image that never became available, too.
 pub async fn release(ec2: &Ec2, id: &str) -> Result<(), Error> {
-    let snapshots = snapshots(ec2, id).await?;
+    let mut all = snapshots(ec2, id).await?;
     deregister(ec2, id).await?;
-    for snapshot in snapshots {
+    let described = made_for(ec2, id).await?.into_iter().filter(|snapshot| !all.contains(snapshot));
+    let described: Vec<String> = described.collect();
+    let others = snapshots_of_images(ec2, &described).await?;
+    all.extend(described.into_iter().filter(|snapshot| !others.contains(snapshot)));
+    for snapshot in all {
         delete_snapshot(ec2, &snapshot).await?;
     }
     Ok(())
+}
+
+/// The snapshots that EC2 says it made for an image, whether that is there or not.
+async fn made_for(ec2: &Ec2, id: &str) -> Result<Vec<String>, Error> {
+    let texts = [format!("Created by CreateImage(*) for {id}*"), format!("Copied for DestinationAmi {id} from *")];
+    let filter = Filter::builder().name("description").set_values(Some(texts.to_vec())).build();
+    repeat::look(ec2, Age::Old, async || {
+        let call = ec2.client.describe_snapshots().owner_ids("self").filters(filter.clone());
+        let found = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let found = found.map_err(|e| Error::from_sdk("DescribeSnapshots", id, &e))?;
+        Ok(found.into_iter().filter_map(|snapshot| snapshot.snapshot_id).collect())
+    })
+    .await
+}
+
+/// Which of these snapshots an image stands on: an image can be registered once more under another name. All own images are looked at, since not every
+/// endpoint can filter by snapshot; it is only asked after a crash.
+async fn snapshots_of_images(ec2: &Ec2, ids: &[String]) -> Result<Vec<String>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    repeat::look(ec2, Age::Old, async || {
+        let pages = ec2.client.describe_images().owners("self").into_paginator().items().send();
+        let found = pages.collect::<Result<Vec<_>, _>>().await;
+        let found = found.map_err(|e| Error::from_sdk("DescribeImages", &ids.join(", "), &e))?;
+        let all = found.into_iter().flat_map(|image| Image::from_sdk(image).snapshots);
+        Ok(all.filter(|snapshot| ids.contains(snapshot)).collect())
+    })
+    .await
 }
 
 /// Deregisters an image; one that is gone is no error.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::engine::journal::Effect as _;
 use crate::engine::wait::{Pace, Probe, WaitError, until};
 
 use super::error::Error;
@@ -34,7 +35,10 @@ pub async fn release(
     age: Age,
     call: impl AsyncFn() -> Result<(), Error>,
 ) -> Result<(), Error> {
-    Box::pin(again(line.as_ref(), IN_USE, || Call::Release, age, call)).await.map(drop)
+    let lost = Cell::new(false);
+    let attempt = async || noting(&lost, &call).await;
+    let call = || if lost.get() { Call::ReleaseAgain } else { Call::Release };
+    Box::pin(again(line.as_ref(), IN_USE, call, age, attempt)).await.map(drop)
 }
 
 /// Creates something. `call` makes it; `find` finds what an earlier try of this run made.
@@ -60,16 +64,21 @@ async fn create_at<T>(
         {
             return Ok(made);
         }
-        let result = call().await;
-        let is_lost = |error: &Error| verdict(Call::Make, error.kind, Age::Young) == Verdict::LookFirst;
-        lost.set(lost.get() || result.as_ref().err().is_some_and(is_lost));
-        result
+        noting(&lost, &call).await
     };
     let call = || if lost.get() { Call::MakeAgain } else { Call::Make };
     let done = || Error::new("create", "", super::Kind::Invalid, "a failed create call has made nothing");
     let made = Box::pin(again(line, pace, call, Age::Young, attempt)).await.and_then(|made| made.ok_or_else(done));
     // However the last try ended: an earlier one may have had its effect.
     made.map_err(|error| Error { uncertain: error.uncertain || lost.get(), ..error })
+}
+
+/// Makes one try, and notes whether it may have had its effect. One that is given up in the middle may have.
+async fn noting<T>(lost: &Cell<bool>, call: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    let before = lost.replace(true);
+    let result = call().await;
+    lost.set(before || result.as_ref().err().is_some_and(|error| !error.certainly_none()));
+    result
 }
 
 /// `None`: what was wanted is so although the call failed. Callers box it, since the compiler lays futures out only so many levels deep.
@@ -122,7 +131,6 @@ fn gave_up(error: Error, elapsed: Duration) -> Error {
 mod tests {
     use super::super::error::Kind;
     use super::*;
-    use crate::engine::journal::Effect as _;
 
     const QUICK: Pace = Pace::millis(1, 2);
 

@@ -21,12 +21,14 @@ pub enum Call {
     Change,
     /// It ends something.
     Release,
+    /// It ends something, and nobody knows whether an earlier try did.
+    ReleaseAgain,
 }
 
 impl Call {
     /// All of them.
     #[cfg(test)]
-    const ALL: [Self; 5] = [Self::Look, Self::Make, Self::MakeAgain, Self::Change, Self::Release];
+    const ALL: [Self; 6] = [Self::Look, Self::Make, Self::MakeAgain, Self::Change, Self::Release, Self::ReleaseAgain];
 }
 
 /// Whether EC2 may not show yet what a call is about.
@@ -66,10 +68,11 @@ pub fn verdict(call: Call, kind: Kind, age: Age) -> Verdict {
         (Kind::Duplicate, Call::MakeAgain, Age::Young) => Verdict::LookFirst,
         (Kind::Duplicate, Call::Change, _) => Verdict::Done,
         // It does not show yet, or it is gone.
+        (Kind::NotFound, Call::ReleaseAgain, _) => Verdict::Done,
         (Kind::NotFound, _, Age::Young) => Verdict::Again,
         (Kind::NotFound, Call::Release, Age::Old) => Verdict::Done,
         // Something still uses it, or it has not yet reached the state in which this can be done to it.
-        (Kind::InUse, Call::Release, _) => Verdict::Again,
+        (Kind::InUse, Call::Release | Call::ReleaseAgain, _) => Verdict::Again,
         (Kind::InUse, Call::Make | Call::MakeAgain | Call::Change, Age::Young) => Verdict::Again,
         _ => Verdict::Fail,
     }
@@ -101,7 +104,7 @@ pub fn patience(kind: Kind, phase: Phase) -> Duration {
 /// (ec2-api.md 4.2), and made twice it does the same, so that nobody need sit out a call that hangs.
 pub fn answer_within(call: Call) -> Option<Duration> {
     match call {
-        Call::Change | Call::Release => Some(Duration::from_secs(20)),
+        Call::Change | Call::Release | Call::ReleaseAgain => Some(Duration::from_secs(20)),
         Call::Look | Call::Make | Call::MakeAgain => None,
     }
 }
@@ -137,7 +140,7 @@ mod tests {
         for (call, kind, age, verdict) in all().filter(|(_, kind, _, _)| passes.contains(kind)) {
             assert!([Verdict::Again, Verdict::LookFirst].contains(&verdict), "{call:?} {kind:?} {age:?}: {verdict:?}");
         }
-        for call in Call::ALL {
+        for call in Call::ALL.into_iter().filter(|call| *call != Call::ReleaseAgain) {
             assert_eq!(verdict(call, Kind::NotFound, Age::Young), Verdict::Again, "{call:?}");
         }
     }
@@ -159,9 +162,11 @@ mod tests {
 
     #[test]
     fn only_a_release_takes_what_is_not_there_for_gone_and_only_when_it_could_be_seen() {
-        let gone: Vec<_> =
-            all().filter(|(_, kind, _, verdict)| *kind == Kind::NotFound && *verdict == Verdict::Done).collect();
-        assert_eq!(gone, [(Call::Release, Kind::NotFound, Age::Old, Verdict::Done)]);
+        let is_gone =
+            |(_, kind, _, verdict): &(Call, Kind, Age, Verdict)| (*kind, *verdict) == (Kind::NotFound, Verdict::Done);
+        let gone: Vec<_> = all().filter(is_gone).map(|(call, _, age, _)| (call, age)).collect();
+        let again = [Age::Young, Age::Old].map(|age| (Call::ReleaseAgain, age));
+        assert_eq!(gone, [(Call::Release, Age::Old), again[0], again[1]]);
     }
 
     #[test]

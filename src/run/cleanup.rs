@@ -34,7 +34,14 @@ pub async fn settle(cx: &Cx, world: &World, source: &dyn Source, verdict: Verdic
     }
     let releases = owed.iter().map(|claim| async move {
         cx.events.send(EventKind::Release(announcement(claim)));
-        let patient = source.release(cx, world, claim, confirm);
+        let release = || source.release(cx, world, claim, confirm);
+        // A call that hangs is not sat out when somebody wants to go. Asked anew, it is answered most of the time.
+        let patient = async {
+            match cx.cancel.guard(release()).await {
+                Ok(result) => result,
+                Err(Cancelled) => release().await,
+            }
+        };
         let result = tokio::select! {
             biased;
             result = patient => result,
