@@ -17,7 +17,7 @@ use crate::ssh_server::{Shell, SshServer};
 /// Where the bake makes something.
 const REGIONS: [&str; 2] = ["us-east-1", "us-west-2"];
 /// Cells that run at once: most of a cell's time is waiting for late effects.
-const WORKERS: usize = 6;
+const WORKERS: usize = 8;
 /// How long what was accepted may take to show: an instance that shuts down, for one.
 const SETTLED: Duration = Duration::from_secs(8);
 
@@ -28,12 +28,9 @@ source "amazon-ebs" "t" {{
   ami_name        = var.name
   ami_description = "golden"
   ami_regions     = ["us-west-2"]
-  ami_users       = ["111122223333"]
-  snapshot_users  = ["111122223333"]
   tags            = {{ Purpose = "golden" }}
   run_tags        = {{ Purpose = "temporary" }}
   snapshot_tags   = {{ Purpose = "golden" }}
-  instance_type   = "t3.micro"
   region          = "us-east-1"
   {more}
   source_ami_filter {{
@@ -46,6 +43,23 @@ build {{ sources = ["source.amazon-ebs.t"] }}
 "#
     )
 }
+
+/// More of a source: an image that another account may use.
+const SHARED: &str = r#"instance_type  = "t3.micro"
+  ami_users      = ["111122223333"]
+  snapshot_users = ["111122223333"]"#;
+
+/// More of a source: an image that is encrypted, which is a copy, and a machine with permissions of its own.
+const ENCRYPTED: &str = r#"instance_type = "t3.micro"
+  encrypt_boot  = true
+  temporary_iam_instance_profile_policy_document {
+    Version = "2012-10-17"
+    Statement {
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = ["*"]
+    }
+  }"#;
 
 /// One call of the golden bake. Concurrent calls come in any order, so a call is known by what it does and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,6 +146,9 @@ impl fmt::Display for Cell<'_> {
     }
 }
 
+/// The exit code of a run that could not remove something.
+const LEFTOVERS: i32 = 4;
+
 /// What a cell found wrong.
 #[derive(Default)]
 struct Findings {
@@ -181,7 +198,11 @@ fn run(cell: &Cell<'_>, endpoint: &Endpoint) -> Findings {
             found.expect(!grief.passes() || code == 0, format!("a fault that passes ends the build with {code}"));
             found
                 .expect(code != 0 || products.iter().filter(|id| id.contains(" image ")).count() == 2, "no two images");
-            found.left("by the build", &left(&products));
+            // What EC2 refuses to remove is said to be left, with what removes it.
+            let said = grief == Grief::Refused && code == LEFTOVERS && told.contains("kiln cleanup");
+            if !said {
+                found.left("by the build", &left(&products));
+            }
         }
     }
     endpoint.faults(&[]);
@@ -259,12 +280,12 @@ fn golden(bake: &Bake) -> Vec<Call> {
         .collect()
 }
 
-/// All cells of these bakes, or those that `KILN_MATRIX` names a part of.
+/// All cells of these bakes, or those that `KILN_MATRIX` names a part of. What an earlier bake calls is not tried again with a later one.
 fn cells<'a>(bakes: &'a [Bake], griefs: &[Grief]) -> Vec<Cell<'a>> {
     let part = std::env::var("KILN_MATRIX").unwrap_or_default();
-    let mut cells = Vec::new();
+    let (mut cells, mut seen) = (Vec::new(), BTreeSet::new());
     for bake in bakes {
-        for call in golden(bake) {
+        for call in golden(bake).into_iter().filter(|call| seen.insert(call.clone())) {
             for grief in griefs {
                 let cell = Cell { number: cells.len(), bake, call: call.clone(), grief: *grief };
                 if cell.to_string().contains(&part) {
@@ -310,8 +331,15 @@ fn nothing_is_left_wherever_a_bake_comes_to_grief() {
     let Some(server) = SshServer::start(sandbox.path(), &Shell::Idle) else { return };
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
     let login = format!("ssh_username = \"{user}\"\n  ssh_host = \"127.0.0.1\"\n  ssh_port = {}", server.port);
-    let profile = json!({"machines": "none"});
-    let bakes = [Bake { name: "on demand", source: login, profile }];
+    let bake = |name, source: &str| {
+        let profile = json!({"machines": "none"});
+        Bake { name, source: format!("{login}\n  {source}"), profile }
+    };
+    let bakes = [
+        bake("on demand", SHARED),
+        bake("spot", "spot_instance_types = [\"t3.micro\", \"t3a.micro\"]\n  spot_price = \"0.02\""),
+        bake("encrypted, with a profile", ENCRYPTED),
+    ];
     check(&cells(&bakes, &GRIEFS));
 }
 
@@ -321,7 +349,7 @@ fn nothing_is_left_wherever_a_bake_with_machines_is_killed() {
     if !can_boot("nothing_is_left_wherever_a_bake_with_machines_is_killed") {
         return;
     }
-    let source = "ssh_username = \"admin\"".to_owned();
+    let source = "ssh_username = \"admin\"\n  instance_type = \"t3.micro\"".to_owned();
     let bakes = [Bake { name: "booting", source, profile: json!({}) }];
     let griefs = [Grief::Signal(Signal::SIGINT, "after"), Grief::Signal(Signal::SIGKILL, "after")];
     let mut cells = cells(&bakes, &griefs);
