@@ -104,6 +104,28 @@ fn an_unreachable_endpoint_is_named() {
     assert!(ran.stdout.to_lowercase().contains("refused"), "{}", ran.stdout);
 }
 
+/// Somebody waits at a terminal and nothing has been made, so it is told that AWS does not answer, and soon given up.
+#[test]
+fn waiting_for_an_endpoint_that_is_not_there_is_told_and_ends() {
+    let sandbox = Sandbox::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let data = "data \"amazon-ami\" \"a\" {\n  region = \"us-east-1\"\n  owners = [\"self\"]\n  filters = { name = \"x\" }\n}\n";
+    let build = "source \"null\" \"a\" {\n  communicator = \"none\"\n}\nbuild {\n  name = data.amazon-ami.a.id\n  sources = [\"source.null.a\"]\n}\n";
+    sandbox.file("t.pkr.hcl", &format!("{data}{build}"));
+    for verb in [&["validate", "-evaluate-datasources", "t.pkr.hcl"][..], &["inspect", "t.pkr.hcl"]] {
+        let mut command = sandbox.kiln();
+        command.args(verb).env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+        command.env("AWS_ENDPOINT_URL", &url).env("AWS_MAX_ATTEMPTS", "7");
+        let ran: crate::sandbox::Ran = command.output().unwrap().into();
+        let ran = ran.expect(1);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(told.matches("no answer from AWS yet, trying again for at most 20 s").count(), 1, "{told}");
+        assert!(told.contains("refused") && told.contains("given up after"), "{told}");
+    }
+}
+
 #[test]
 fn failing_bakes_leave_nothing() {
     if !can_boot("failing_bakes_leave_nothing") {
