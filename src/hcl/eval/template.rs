@@ -32,7 +32,11 @@ impl Evaluator {
 
     fn parts(&mut self, parts: &[Part], scope: &Scope<'_>, text: &mut Text) -> Evaluated<()> {
         // All of them, so that the faults of all are found.
-        parts.iter().fold(Ok(()), |so_far, part| self.part(part, scope, text).and(so_far))
+        let mut outcome = Ok(());
+        for part in parts {
+            outcome = self.part(part, scope, text).and(outcome);
+        }
+        outcome
     }
 
     fn part(&mut self, part: &Part, scope: &Scope<'_>, text: &mut Text) -> Evaluated<()> {
