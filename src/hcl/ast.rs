@@ -99,6 +99,32 @@ pub struct Expr {
     pub span: Span,
 }
 
+impl Expr {
+    /// The place of an item of the list that the expression is, as far as it is written out; else that of the whole.
+    pub fn item_span(&self, at: usize) -> &Span {
+        match &self.kind {
+            ExprKind::Tuple(items) => items.get(at).map_or(&self.span, |item| &item.span),
+            ExprKind::Parenthesis(inner) => inner.item_span(at),
+            _ => &self.span,
+        }
+    }
+
+    /// The place of a key and its value in the object that the expression is; none unless they are written out.
+    pub fn entry(&self, name: &str) -> Option<(&Span, &Expr)> {
+        match &self.kind {
+            ExprKind::Object(items) => items.iter().rev().find_map(|(key, value)| match key {
+                Key::Name(member) => (member.name == name).then_some((&member.span, value)),
+                Key::Expr(Expr { kind: ExprKind::Literal(text), span }) => {
+                    (text.as_str() == Some(name)).then_some((span, value))
+                }
+                Key::Expr(_) => None,
+            }),
+            ExprKind::Parenthesis(inner) => inner.entry(name),
+            _ => None,
+        }
+    }
+}
+
 /// The kinds of expression.
 #[derive(Debug, Clone)]
 pub enum ExprKind {
@@ -128,10 +154,21 @@ pub enum ExprKind {
     SplatElement,
     /// `-a`, `!a`
     Unary(UnaryOperator, Box<Expr>),
-    /// `a + b`
-    Binary(Box<Expr>, BinaryOperator, Box<Expr>),
+    /// `a + b - c`
+    Chain(Box<Chain>),
     /// `[for …]`, `{for …}`
     For(Box<For>),
+}
+
+/// Operators of one precedence and their operands, worked off from left to right.
+///
+/// A list and no tree of pairs: thousands of terms then cost no stack, whoever walks them.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// The leftmost operand.
+    pub first: Expr,
+    /// Each operator with its right operand.
+    pub rest: Vec<(BinaryOperator, Expr)>,
 }
 
 /// A name after a dot.

@@ -94,9 +94,13 @@ impl<'e> Finder<'e> {
             }
             ExprKind::Call(call) if call.name == "convert" => call.args.iter().take(1).for_each(|arg| self.expr(arg)),
             ExprKind::Call(call) => call.args.iter().for_each(|arg| self.expr(arg)),
-            ExprKind::Index(left, right) | ExprKind::Splat(left, right) | ExprKind::Binary(left, _, right) => {
+            ExprKind::Index(left, right) | ExprKind::Splat(left, right) => {
                 self.expr(left);
                 self.expr(right);
+            }
+            ExprKind::Chain(chain) => {
+                self.expr(&chain.first);
+                chain.rest.iter().for_each(|(_, operand)| self.expr(operand));
             }
             ExprKind::For(parts) => {
                 self.expr(&parts.collection);

@@ -76,6 +76,83 @@ Expected the start of an expression, but found ")".
 "#,
     ),
     (
+        "two lines of one block",
+        r#"locals {
+  a = [1, 2
+  b = "${upper("x")}"
+  c = 1 & 2
+}
+source "null" "a" {
+  communicator = "none"
+}
+"#,
+        1,
+        r#"Error: Missing item separator
+
+  on t.pkr.hcl line 3, column 3:
+   3:   b = "${upper("x")}"
+        ^
+
+Expected a comma or ] after the item, but found "b".
+
+Error: Unsupported operator
+
+  on t.pkr.hcl line 4, column 9:
+   4:   c = 1 & 2
+              ^
+
+There is no & operator. Did you mean &&?
+
+
+"#,
+    ),
+    (
+        "a name in quotes, as in JSON",
+        r#"locals {
+  "a" = 1
+}
+"#,
+        1,
+        r#"Error: Invalid argument name
+
+  on t.pkr.hcl line 2, column 3:
+   2:   "a" = 1
+        ^^^
+
+The name of an argument stands without quotes.
+
+hint: write a = …
+
+
+"#,
+    ),
+    (
+        "an item of a list",
+        r#"source "null" "a" {
+  communicator = "none"
+}
+build {
+  sources = [
+    "null.a",
+    "null.b",
+  ]
+}
+"#,
+        1,
+        r#"Error: Unknown source null.b
+
+  on t.pkr.hcl line 7, column 5:
+   7:     "null.b",
+          ^^^^^^^^
+
+The template declares these sources: null.a.
+
+hint: did you mean null.a?
+
+
+"#,
+    ),
+    (
         "a colon for an equals sign",
         r#"variable "x" {
   default: "a"

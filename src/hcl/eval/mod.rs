@@ -101,7 +101,7 @@ impl Evaluator {
                 self.splat(&value, each, scope)
             }
             ExprKind::Unary(operator, operand) => self.unary(*operator, operand, scope),
-            ExprKind::Binary(left, operator, right) => self.binary(left, *operator, right, &expr.span, scope),
+            ExprKind::Chain(chain) => self.chain(chain, scope),
             ExprKind::For(parts) => {
                 let value = self.for_expr(parts, &expr.span, scope)?;
                 self.made(value, &expr.span)

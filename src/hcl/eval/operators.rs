@@ -2,7 +2,7 @@
 
 use super::scope::Scope;
 use super::{Evaluated, Evaluator};
-use crate::hcl::ast::{BinaryOperator, Expr, UnaryOperator};
+use crate::hcl::ast::{BinaryOperator, Chain, Expr, UnaryOperator};
 use crate::hcl::convert::convert;
 use crate::hcl::diagnostics::Span;
 use crate::hcl::number::{NotANumber, Number};
@@ -24,9 +24,20 @@ impl Evaluator {
         self.result(result, ty, &[&value], &operand.span)
     }
 
-    pub(super) fn binary(
+    /// Works off operators of one precedence from left to right.
+    pub(super) fn chain(&mut self, chain: &Chain, scope: &Scope<'_>) -> Evaluated {
+        let mut left = Side { value: self.eval(&chain.first, scope), span: chain.first.span.clone() };
+        for (operator, right) in &chain.rest {
+            let span = left.span.to(&right.span);
+            let value = self.binary(left, *operator, right, &span, scope);
+            left = Side { value, span };
+        }
+        left.value
+    }
+
+    fn binary(
         &mut self,
-        left: &Expr,
+        left: Side,
         operator: BinaryOperator,
         right: &Expr,
         span: &Span,
@@ -35,10 +46,13 @@ impl Evaluator {
         match operator {
             BinaryOperator::And => self.logical(left, right, Decides::False, scope),
             BinaryOperator::Or => self.logical(left, right, Decides::True, scope),
-            BinaryOperator::Equal => self.both(left, right, scope).map(|(left, right)| left.equals(&right)),
+            BinaryOperator::Equal => {
+                let right = self.eval(right, scope);
+                Ok(left.value?.equals(&right?))
+            }
             BinaryOperator::NotEqual => {
-                let (left, right) = self.both(left, right, scope)?;
-                let equal = left.equals(&right);
+                let right = self.eval(right, scope);
+                let equal = left.value?.equals(&right?);
                 Ok(equal.as_bool().map_or(equal.clone(), |is| Value::bool(!is)).sensitive_like([&equal]))
             }
             _ => self.numeric(left, operator, right, span, scope),
@@ -46,13 +60,14 @@ impl Evaluator {
     }
 
     /// `&&` and `||`: a left side that decides leaves the right side alone; null counts as false.
-    fn logical(&mut self, left: &Expr, right: &Expr, decides: Decides, scope: &Scope<'_>) -> Evaluated {
+    fn logical(&mut self, left: Side, right: &Expr, decides: Decides, scope: &Scope<'_>) -> Evaluated {
         let decisive = decides == Decides::True;
-        let left = self.logical_operand(left, "left", scope)?;
+        let left = self.logical_operand(left.value?, "left", &left.span)?;
         if left.as_bool() == Some(decisive) {
             return Ok(left);
         }
-        let right = self.logical_operand(right, "right", scope)?;
+        let value = self.eval(right, scope)?;
+        let right = self.logical_operand(value, "right", &right.span)?;
         let result = match (left.as_bool(), right.as_bool()) {
             (_, Some(right)) if right == decisive => Value::bool(decisive),
             (Some(_), Some(_)) => Value::bool(!decisive),
@@ -61,23 +76,23 @@ impl Evaluator {
         Ok(result.sensitive_like([&left, &right]))
     }
 
-    fn logical_operand(&mut self, operand: &Expr, side: &str, scope: &Scope<'_>) -> Evaluated {
-        let value = self.eval(operand, scope)?;
+    fn logical_operand(&mut self, value: Value, side: &str, span: &Span) -> Evaluated {
         if value.is_null() {
             return Ok(Value::bool(false).sensitive_like([&value]));
         }
-        self.operand(&value, &Type::Bool, side, &operand.span)
+        self.operand(&value, &Type::Bool, side, span)
     }
 
     fn numeric(
         &mut self,
-        left: &Expr,
+        left: Side,
         operator: BinaryOperator,
         right: &Expr,
         span: &Span,
         scope: &Scope<'_>,
     ) -> Evaluated {
-        let (left_value, right_value) = self.both(left, right, scope)?;
+        let right_value = self.eval(right, scope);
+        let (left_value, right_value) = (left.value?, right_value?);
         let left_value = self.operand(&left_value, &Type::Number, "left", &left.span);
         let right_value = self.operand(&right_value, &Type::Number, "right", &right.span);
         let (left, right) = (left_value?, right_value?);
@@ -108,6 +123,12 @@ impl Evaluator {
         }
         Ok(result.unwrap_or(Value::unknown(ty)).sensitive_like(operands.iter().copied()))
     }
+}
+
+/// What stands left of an operator: the result so far, and where it came from.
+struct Side {
+    value: Evaluated,
+    span: Span,
 }
 
 /// The operand value that settles `&&` or `||`.

@@ -10,8 +10,41 @@ pub(super) fn explain(file: FileId, text: &str, at: usize, message: &str) -> Dia
         .or_else(|| by_lines(text, at, message))
         .or_else(|| by_text(text, at))
         .unwrap_or_else(|| by_rest(rest, message));
-    let length = rest.chars().next().map_or(0, char::len_utf8);
+    let length = match rest.chars().next() {
+        None | Some('\n' | '\r') => 0,
+        Some(c) if is_part(c) => rest.find(|c| !is_part(c)).unwrap_or(rest.len()),
+        Some(c) => c.len_utf8(),
+    };
     Diagnostic::error(summary, detail).at(&Span::new(file, at..at + length))
+}
+
+/// The place that the parser means: it has already passed one sign of some that it did not expect.
+pub(super) fn real_place(text: &str, at: usize, message: &str) -> usize {
+    let Some(last) = text[..at].chars().next_back() else { return at };
+    let before = at - last.len_utf8();
+    if message.contains("invalid escape sequence") {
+        return text[..before].rfind('\\').unwrap_or(before);
+    }
+    let half = matches!(last, '&' | '|') && !text[..before].ends_with(last) && !text[at..].starts_with(last);
+    if half || message.contains("object value assignment") { before } else { at }
+}
+
+/// A name in quotes before an equals sign or a colon: the length of the name, and where the sign stands.
+pub(super) fn quoted_argument(item: &str) -> Option<(usize, usize)> {
+    let name = item.strip_prefix('"')?.split('"').next()?;
+    let sign = name.len() + 2;
+    let rest = item.get(sign..)?;
+    let sign = sign + rest.len() - rest.trim_start_matches([' ', '\t']).len();
+    let is_sign = item[sign..].starts_with(':') || item[sign..].starts_with('=') && !item[sign..].starts_with("==");
+    (is_name(name) && is_sign).then_some((name.len(), sign))
+}
+
+/// What is said of such a name.
+pub(super) fn quoted_name(file: FileId, text: &str, start: usize) -> Diagnostic {
+    let name = text[start + 1..].split('"').next().unwrap_or_default();
+    Diagnostic::error("Invalid argument name", "The name of an argument stands without quotes.")
+        .at(&Span::new(file, start..start + name.len() + 2))
+        .hint(format!("write {name} = …"))
 }
 
 /// A text without any expression.
@@ -101,7 +134,17 @@ fn by_text(text: &str, at: usize) -> Option<(&'static str, String)> {
         None if in_string(before) => {
             ("Unterminated string", "No closing quote was found on the string's line.".to_owned())
         }
+        None if before.trim_end().ends_with('=') => {
+            ("Missing expression", "Expected the start of an expression, but found the end of the text.".to_owned())
+        }
         None => ("Unexpected end", "The text ends in the middle of an expression or block.".to_owned()),
+        Some('>') if before.ends_with('=') => {
+            ("Invalid expression", "A key and its value are joined by = or :, as in { key = value }.".to_owned())
+        }
+        Some(c) if is_part(c) && number_before(before).is_some() => {
+            let word = format!("{}{}", number_before(before)?, rest.split(|c| !is_part(c)).next().unwrap_or_default());
+            ("Invalid number", format!("{word} is neither a number nor a name. A text stands in quotes: \"{word}\"."))
+        }
         Some('\'') => {
             ("Invalid character", "Single quotes are not valid. Use double quotes (\") around strings.".to_owned())
         }
@@ -122,7 +165,7 @@ fn by_text(text: &str, at: usize) -> Option<(&'static str, String)> {
             "Invalid separator",
             "The arguments of a block are not separated by commas: write each on a line of its own.".to_owned(),
         ),
-        Some('}') if before.trim().is_empty() && text[..at].trim_end().is_empty() => {
+        Some('}') if before.trim().is_empty() && !text[..at].contains('{') => {
             ("Unexpected closing brace", "There is no opening brace that belongs to this closing one.".to_owned())
         }
         Some(c) if c.is_alphabetic() && before.trim_end().ends_with('"') && line.contains('"') => (
@@ -164,7 +207,18 @@ pub(super) fn is_stray(c: char) -> bool {
     c.is_control() && !c.is_whitespace()
 }
 
-fn is_name(text: &str) -> bool {
+/// The digits right before a place, if they are no part of a name.
+fn number_before(before: &str) -> Option<&str> {
+    let start = before.trim_end_matches(|c: char| is_part(c) || c == '.').len();
+    Some(&before[start..]).filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+fn is_part(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// Whether a text is one name.
+pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
@@ -214,15 +268,15 @@ fn in_string(before: &str) -> bool {
 fn by_rest(rest: &str, message: &str) -> (&'static str, String) {
     let found = match rest.chars().next() {
         Some('\n' | '\r') => "a line break".to_owned(),
-        Some(c) if c.is_alphanumeric() || c == '_' => {
-            let part = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '-');
-            format!("{:?}", rest.chars().take_while(part).take(40).collect::<String>())
-        }
+        Some(c) if is_part(c) => format!("{:?}", rest.chars().take_while(|c| is_part(*c)).take(40).collect::<String>()),
         Some(c) => format!("{:?}", c.to_string()),
         None => "the end of the text".to_owned(),
     };
     let expected = message.strip_prefix("expected ").or(message.split_once("; expected ").map(|(_, rest)| rest));
     let summary = match message {
+        _ if message.contains("invalid expression") && matches!(rest.chars().next(), Some('\n' | '\r') | None) => {
+            return ("Missing expression", format!("Expected the start of an expression, but found {found}."));
+        }
         _ if message.contains("invalid expression") => {
             return ("Invalid expression", format!("Expected the start of an expression, but found {found}."));
         }

@@ -13,8 +13,8 @@ use super::repair::{Kind, Repaired};
 use super::template::Style;
 use super::template_kind;
 use crate::hcl::ast::{
-    Attribute, BinaryOperator, Block, Body, Call, Conditional, Expr, ExprKind, For, Grouping, Key, Label, LastArgument,
-    Member, Syntax, UnaryOperator,
+    Attribute, BinaryOperator, Block, Body, Call, Chain, Conditional, Expr, ExprKind, For, Grouping, Key, Label,
+    LastArgument, Member, Syntax, UnaryOperator,
 };
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics, FileId, Span};
 use crate::hcl::number::Number;
@@ -176,15 +176,28 @@ impl<'a> Lower<'a> {
                 };
                 ExprKind::Unary(operator, Box::new(self.expr(&op.expr)))
             }
-            Expression::BinaryOp(op) => {
-                let (left, right) = (self.expr(&op.lhs_expr), self.expr(&op.rhs_expr));
-                let span = left.span.to(&right.span);
-                let operator = binary_operator(*op.operator.value());
-                return Expr { kind: ExprKind::Binary(Box::new(left), operator, Box::new(right)), span };
-            }
+            Expression::BinaryOp(op) => return self.chain(op),
             Expression::ForExpr(expr) => self.for_expr(expr),
         };
         Expr { kind, span: self.span(range) }
+    }
+
+    /// Operators of one precedence in a row: the parser nests them, each in the left operand of the next one.
+    fn chain(&mut self, last: &edit::BinaryOp) -> Expr {
+        let precedence = last.operator.value().precedence();
+        let mut rest = Vec::new();
+        let mut op = last;
+        let first = loop {
+            let operator = binary_operator(*op.operator.value());
+            rest.push((operator, self.expr(&op.rhs_expr)));
+            match &op.lhs_expr {
+                Expression::BinaryOp(left) if left.operator.value().precedence() == precedence => op = left,
+                first => break self.expr(first),
+            }
+        };
+        rest.reverse();
+        let span = rest.last().map_or_else(|| first.span.clone(), |(_, right)| first.span.to(&right.span));
+        Expr { kind: ExprKind::Chain(Box::new(Chain { first, rest })), span }
     }
 
     /// The parser reads numbers as doubles; the text has more digits.

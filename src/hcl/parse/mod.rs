@@ -1,7 +1,7 @@
 //! Text to tree.
 //!
 //! The parser is `hcl::edit`, which keeps places. Around it: what it refuses but the language allows (`repair`, `heredoc`),
-//! going on after a syntax error (`recover`), better words for its errors (`explain`), and the step from its tree to ours
+//! going on after a syntax error (`recover`, `outline`), better words for its errors (`explain`), and the step from its tree to ours
 //! (`lower`, `template`).
 
 mod explain;
@@ -9,6 +9,7 @@ mod heredoc;
 mod json;
 mod json_text;
 mod lower;
+mod outline;
 mod recover;
 mod repair;
 mod slips;
@@ -28,7 +29,7 @@ const MAX_ERRORS: usize = 20;
 
 /// Parses a file.
 ///
-/// After a syntax error it goes on at the next block at the left margin, so that several are reported at once. The
+/// After a syntax error it goes on at the next argument or block, so that several are reported at once. The
 /// body then holds what could be read; there is none if nothing could.
 pub fn parse_body(file: FileId, text: &str) -> (Option<Body>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
@@ -48,7 +49,7 @@ pub fn parse_body(file: FileId, text: &str) -> (Option<Body>, Diagnostics) {
             Err(error) => {
                 let (diagnostic, next) = recover::after(file, text, &mut repaired, &error);
                 diagnostics.push(diagnostic);
-                if next == recover::Next::Stop {
+                if next == recover::Next::Stop || !repaired.pay() {
                     break;
                 }
             }
@@ -69,7 +70,11 @@ pub fn parse_expr(file: FileId, text: &str) -> Result<Expr, Diagnostics> {
     let wrapped = format!("({text}\n)");
     let mut repaired = Repaired::new(&wrapped);
     let expr = repaired.parse(hcl::edit::parser::parse_expr).map_err(|error| {
-        let at = repair::place(&wrapped, &error).saturating_sub(1).min(text.len());
+        let at = explain::real_place(&wrapped, repair::place(&wrapped, &error), error.message());
+        let at = at.saturating_sub(1).min(text.len());
+        if let Some(slip) = slips::find(file, text, 0, text.len()) {
+            return Diagnostics::from(slip);
+        }
         if error.message().contains("expected `)`") && explain::is_balanced(&text[..at]) {
             let detail = "An expression was read, but there are extra characters after it.";
             let rest = Span::new(file, at..text.trim_end().len().max(at));

@@ -64,6 +64,19 @@ impl<'a> Repaired<'a> {
         self.text.replace_range(range, &blank);
     }
 
+    /// Puts a sign in the place of as many bytes.
+    pub(super) fn write(&mut self, at: usize, sign: &str) {
+        self.text.replace_range(at..at + sign.len(), sign);
+    }
+
+    /// Whether the text may be parsed once more.
+    pub(super) fn pay(&mut self) -> bool {
+        let cost = self.text.len().max(1);
+        let affordable = self.budget >= cost;
+        self.budget = self.budget.saturating_sub(cost);
+        affordable
+    }
+
     /// Parses, repairing what can be repaired.
     pub(super) fn parse<T>(&mut self, parser: fn(&str) -> Result<T, Error>) -> Result<T, Error> {
         loop {

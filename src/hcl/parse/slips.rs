@@ -2,36 +2,33 @@
 
 use crate::hcl::diagnostics::{Diagnostic, FileId, Span};
 
-/// The slip that explains a syntax error at a place, if there is one before it. `from` is where the block with the error starts.
-pub(super) fn find(file: FileId, text: &str, from: usize, at: usize) -> Option<Diagnostic> {
-    if text.trim_start().starts_with('{') {
-        let start = text.len() - text.trim_start().len();
+/// The slip that explains a syntax error, if there is one in the item that starts at `from` and before `until`.
+pub(super) fn find(file: FileId, text: &str, from: usize, until: usize) -> Option<Diagnostic> {
+    let open = open_text(&text[from..], until.max(from) - from)?;
+    let start = from + open.start;
+    let (summary, detail) = match open.what {
+        What::String => (
+            "Unterminated string",
+            "The string has no closing quote on its line. Text over several lines is written as a heredoc: <<EOT.",
+        ),
+        What::Comment => ("Unterminated comment", "The comment has no end: */ is missing."),
+        What::Part => (
+            "Unclosed template interpolation",
+            "There is no closing brace for a ${ or %{ in this string. Write $${ or %%{ for the characters themselves.",
+        ),
+    };
+    let line = text[start..].lines().next().unwrap_or_default();
+    Some(Diagnostic::error(summary, detail).at(&Span::new(file, start..start + line.trim_end().len())))
+}
+
+/// A text that is JSON.
+pub(super) fn json(file: FileId, text: &str) -> Option<Diagnostic> {
+    let start = text.len() - text.trim_start_matches('\u{feff}').trim_start().len();
+    text[start..].starts_with('{').then(|| {
         let detail = "The text is JSON, but its file is read in the native syntax.";
         let hint = "JSON is read from files whose names end in .json".to_owned();
-        return Some(Diagnostic::error("Unexpected JSON", detail).at(&Span::new(file, start..start + 1)).hint(hint));
-    }
-    let open = open_text(text).filter(|open| open.start <= at);
-    if let Some(open) = open {
-        let detail = match open.what {
-            What::String => {
-                "The string has no closing quote on its line. Text over several lines is written as a heredoc: <<EOT."
-            }
-            What::Comment => "The comment has no end: */ is missing.",
-            What::Part => {
-                "There is no closing brace for a ${ or %{ in this string. Write $${ or %%{ for the characters themselves."
-            }
-        };
-        let summary = match open.what {
-            What::String => "Unterminated string",
-            What::Comment => "Unterminated comment",
-            What::Part => "Unclosed template interpolation",
-        };
-        let line = text[open.start..].lines().next().unwrap_or_default();
-        return Some(
-            Diagnostic::error(summary, detail).at(&Span::new(file, open.start..open.start + line.trim_end().len())),
-        );
-    }
-    neither(file, text, from, at)
+        Diagnostic::error("Unexpected JSON", detail).at(&Span::new(file, start..start + 1)).hint(hint)
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,13 +45,13 @@ struct Open {
     what: What,
 }
 
-/// The first string that does not end on its line, or a comment that does not end.
-fn open_text(text: &str) -> Option<Open> {
+/// The first string that does not end on its line, or a comment that does not end, up to a place.
+fn open_text(text: &str, until: usize) -> Option<Open> {
     let mut at = 0;
     // How many braces are open in each template part that is open.
     let mut parts: Vec<(usize, u32)> = Vec::new();
     let mut string: Option<usize> = None;
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty() && at < until) {
         let first = rest.chars().next()?;
         let mut step = first.len_utf8();
         match (string, first) {
@@ -93,7 +90,7 @@ fn open_text(text: &str) -> Option<Open> {
         }
         at += step;
     }
-    string.map(|start| Open { start, what: What::String })
+    string.filter(|_| at >= text.len()).map(|start| Open { start, what: What::String })
 }
 
 fn line_length(rest: &str) -> usize {
@@ -117,31 +114,6 @@ fn heredoc_length(rest: &str) -> Option<usize> {
     None
 }
 
-/// `name "value"` without an equals sign or a brace: the last line before the error that is neither argument nor block.
-fn neither(file: FileId, text: &str, from: usize, at: usize) -> Option<Diagnostic> {
-    let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
-    let mut start = from;
-    let mut found = None;
-    for line in text[from..end].split_inclusive('\n') {
-        let own = line.trim();
-        let name = own.split_whitespace().next().unwrap_or_default();
-        let value = own[name.len()..].trim();
-        let is_name =
-            name.starts_with(char::is_alphabetic) && name.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
-        let is_string =
-            value.len() > 1 && value.starts_with('"') && value.ends_with('"') && value.matches('"').count() == 2;
-        if is_name && is_string {
-            let column = start + (line.len() - line.trim_start().len());
-            found = Some((name, value, column..column + own.len()));
-        }
-        start += line.len();
-    }
-    let (name, value, range) = found?;
-    let detail = "This is neither an argument, which has an equals sign, nor a block, which has braces.";
-    let hint = format!("write {name} = {value}");
-    Some(Diagnostic::error("Missing equals sign", detail).at(&Span::new(file, range)).hint(hint))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,8 +127,6 @@ mod tests {
             ("# \"\n// \"\n/* \" */\na = <<X\n \"\n  X\nb = \"$${\"\nc = [\"", "t:8,6-7: Unterminated string"),
             ("a {}\n/* b", "t:2,1-5: Unterminated comment"),
             ("a = \"${b\"\n", "t:1,5-10: Unclosed template interpolation"),
-            ("  {\"a\": 1}", "t:1,3-4: Unexpected JSON"),
-            ("a {\n  b \"c\"\n}\n", "t:2,3-8: Missing equals sign"),
             ("a = = \"b\"\n", "-"),
         ] {
             let mut sources = Sources::default();

@@ -62,9 +62,9 @@ fn spans_are_places_in_the_source() {
     assert_eq!(&text[block.header.range.clone()], "blk \"l\" m");
     assert_eq!(block.labels.iter().map(|l| l.text.as_str()).collect::<Vec<_>>(), ["l", "m"]);
     assert_eq!(&text[block.body.span.range.clone()], "{\n  x = y.z + 2\n}");
-    let ExprKind::Binary(left, _, right) = &block.body.attributes[0].expr.kind else { panic!() };
-    assert_eq!(&text[left.span.range.clone()], "y.z");
-    assert_eq!(&text[right.span.range.clone()], "2");
+    let ExprKind::Chain(chain) = &block.body.attributes[0].expr.kind else { panic!() };
+    assert_eq!(&text[chain.first.span.range.clone()], "y.z");
+    assert_eq!(&text[chain.rest[0].1.span.range.clone()], "2");
 }
 
 #[test]
@@ -129,6 +129,105 @@ fn long_chains_are_limited() {
     }
     let sum = format!("a = 1{}", " + 1".repeat(1_000));
     assert!(problems(&sum)[0].contains("Expression too long"));
+}
+
+#[test]
+fn operators_bind_as_they_should() {
+    let shown = |text: &str| {
+        let body = body(&format!("a = {text}"));
+        fn show(expr: &Expr) -> String {
+            match &expr.kind {
+                ExprKind::Chain(chain) => {
+                    let rest = chain.rest.iter().map(|(_, right)| format!(" {}", show(right)));
+                    format!("({}{})", show(&chain.first), rest.collect::<String>())
+                }
+                ExprKind::Conditional(parts) => {
+                    format!("[{} {} {}]", show(&parts.condition), show(&parts.yes), show(&parts.no))
+                }
+                ExprKind::Unary(_, inner) => format!("-{}", show(inner)),
+                ExprKind::Parenthesis(inner) => format!("<{}>", show(inner)),
+                ExprKind::Attribute(inner, member) => format!("{}.{}", show(inner), member.name),
+                ExprKind::Variable(name) => name.clone(),
+                kind => format!("{kind:?}"),
+            }
+        }
+        show(&body.attributes[0].expr)
+    };
+    for (text, wanted) in [
+        ("a + b - c", "(a b c)"),
+        ("a + b * c + d", "(a (b c) d)"),
+        ("a * b + c * d", "((a b) (c d))"),
+        ("a || b && c == d < e + f", "(a (b (c (d (e f)))))"),
+        ("a + f * e < d == c && b || a", "(((((a (f e)) d) c) b) a)"),
+        ("(a + b) + c", "(<(a b)> c)"),
+        ("-a.b + !c", "(-a.b -c)"),
+        ("a ? b : c ? d : e || f", "[a b [c d (e f)]]"),
+    ] {
+        assert_eq!(shown(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn every_error_of_a_block_at_its_place() {
+    let mut wrong = Vec::new();
+    for (text, wanted) in [
+        ("a {\n  b = = 1\n  c = 2\n  d = [1,, 2]\n}\ne {\n  f = )\n}\n", &["2,7-8: I", "4,10-11: I", "7,7-8: I"][..]),
+        ("a {\n  b = [1, 2\n  c = 3\n  d = 'x'\n}\n", &["3,3-4: Missing item separator", "4,7-8: Invalid character"]),
+        (
+            "a {\n  b = {\n    c = \n    d = 1\n  }\n  e = ;\n}\n",
+            &["3,9-9: Missing expression", "6,7-8: Invalid character"],
+        ),
+        ("locals {\n  x = \"abc\n}\n", &["2,7-11: Unterminated string"]),
+        (
+            "a {\n  x = \"abc\n  y = \"${b\"\n  z = 1 & 2\n}\n",
+            &["2,7-11: Unterm", "3,7-12: Unclosed", "4,9-10: Unsupported operator"],
+        ),
+        ("x = ", &["1,5-5: Missing expression"]),
+        ("a {\n  x = \n", &["2,7-7: Missing expression"]),
+        ("a {\n  x = [1,\n", &["2,7-8: Unexpected end"]),
+        ("a {\n  \"x\" = 1\n  y = ,\n}\n", &["2,3-6: Invalid argument name", "3,7-8: Invalid expression"]),
+        (
+            "a {\n  b = ;\n}\nc \"d {\n  e = 1\n  f = ;\n}\n",
+            &["2,7-8: Inv", "4,3-7: Unterminated string", "6,7-8: Inv"],
+        ),
+        ("a { b = 1 c = 2 }\nd = ;\n", &["1,11-12: Missing line break", "2,5-6: Inv"]),
+        ("a { b = 1\n  c = ;\n}\n", &["1,10-10: Missing closing brace", "2,7-8: Inv"]),
+        ("a {\n  b = 1 }\nc = ;\n", &["2,9-10: Missing line break", "3,5-6: Inv"]),
+        ("a\n{\n  b = ;\n}\n", &["1,2-2: Invalid block definition", "3,7-8: Inv"]),
+        ("}\na = 1\n", &["1,1-2: Unexpected closing brace"]),
+        ("a {\n  b {\n    c = 1\n}\nd {\n  e = ;\n}\n", &["2,3-6: Unclosed configuration block", "6,7-8: Inv"]),
+        ("a {\n  b = {\n    c = 1\n}\nd {\n}\n", &["2,7-8: Unclosed object"]),
+        ("a {\n  b = <<E\n  ${c d}\n  E\n  e = ;\n}\n", &["3,7-8: Invalid syntax", "5,7-8: Inv"]),
+        ("a {\n  b = \"\\q\\w\"\n  c = \"\\\"\n}\n", &["2,8-9: Invalid escape", "3,7-10: Unterm"]),
+        ("a = 1 /* b\nc = 2\n", &["1,7-11: Unterminated comment"]),
+        (
+            "a = 10GB\nb = 0x1F\nc = x and y\n",
+            &["1,7-9: Invalid number", "2,6-9: Invalid number", "3,7-10: Invalid expression"],
+        ),
+        (
+            "a = {\n  b: 1\n  c => 2\n}\nd = \u{201c}x\u{201d}\n",
+            &["3,6-7: Invalid expression", "5,5-6: Invalid character"],
+        ),
+        (
+            "a = \"%{ endif }\"\nb = \"%{ if x }\"\nc = \"%{ foo }\"\n",
+            &["1,6-7: Invalid template", "2,6-7: Invalid template", "3,9-12: Invalid syntax"],
+        ),
+    ] {
+        let found = problems(text);
+        let fits = |(found, wanted): (&String, &&str)| found.starts_with(&format!("t:{wanted}"));
+        if found.len() != wanted.len() || !found.iter().zip(wanted).all(fits) {
+            wrong.push(format!("{text}\n{found:#?}\n{wanted:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn repeated_names_of_long_bodies() {
+    let lines: String = (0..40).map(|at| format!("a{at} = {at}\n")).collect();
+    let found = problems(&format!("{lines}a3 = 1\na30 = 1\n"));
+    assert!(found.len() == 2 && found[0].contains("\"a3\" was already set on line 4."), "{found:?}");
+    assert!(found[1].contains("\"a30\" was already set on line 31."), "{found:?}");
 }
 
 #[test]
