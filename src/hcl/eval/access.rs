@@ -176,6 +176,7 @@ impl Evaluator {
         let mut weight = 0_usize;
         for element in elements {
             let scope = scope.child([(SPLAT_ELEMENT.to_owned(), element)].into());
+            self.round(&each.span)?;
             let result = self.eval(each, &scope)?;
             weight = weight.saturating_add(result.weight());
             self.fits(weight, &each.span)?;

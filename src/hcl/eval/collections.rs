@@ -79,6 +79,7 @@ impl Evaluator {
         let mut results = Results::default();
         for (key, element) in entries {
             let scope = scope.child(names(parts.key_name.as_deref(), &parts.value_name, key, element));
+            self.round(span)?;
             self.for_element(parts, &scope, &mut results)?;
             self.fits(results.weight, span)?;
         }

@@ -104,7 +104,7 @@ impl Evaluator {
         };
         for (key, element) in entries {
             let scope = scope.child(names(part.key_name.as_deref(), &part.value_name, key, element));
-            self.step(&part.collection.span)?;
+            self.round(&part.collection.span)?;
             self.parts(&part.parts, &scope, text)?;
             self.fits(text.text.len(), &part.collection.span)?;
         }

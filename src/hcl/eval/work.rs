@@ -8,14 +8,18 @@ use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::hcl::value::Value;
 
 /// The largest value, by [`Value::weight`], in bytes: what fits into memory a few times over.
-const MAX_WEIGHT: usize = 64 << 20;
+const MAX_WEIGHT: usize = 32 << 20;
 /// The deepest nesting of collections. Values are walked through recursively, and the stack is not endless.
 const MAX_DEPTH: usize = 512;
-/// What evaluating with the same [`Work`] may cost in all, in bytes. At [`STEP`] a step these are eight million
-/// steps, about a second; a template of 100,000 lines takes one million.
-const MAX_WORK: usize = 2 << 30;
-/// What evaluating one expression costs, next to the bytes it makes.
+/// What evaluating with the same [`Work`] may cost in all. At [`STEP`] a step these are four million steps, which
+/// take about a second; a template of 100,000 lines takes one million.
+const MAX_WORK: usize = 1 << 30;
+/// What evaluating one expression costs.
 const STEP: usize = 256;
+/// What one round of a loop costs, next to the expressions in it: a scope with its names is made and dropped.
+const ROUND: usize = 1024;
+/// What a byte costs that is made: it is kept, and often was copied once or twice on its way.
+const BYTE: usize = 4;
 
 /// What comparing a name with another one costs.
 const LOOK: usize = 64;
@@ -49,6 +53,11 @@ impl Evaluator {
         self.spend(STEP, span)
     }
 
+    /// Pays for one round of a loop.
+    pub(super) fn round(&mut self, span: &Span) -> Evaluated<()> {
+        self.spend(ROUND, span)
+    }
+
     /// Pays for looking at some names, to find one that is like another.
     pub(super) fn compare(&mut self, names: usize, span: &Span) -> Evaluated<()> {
         self.spend(names.saturating_mul(LOOK), span)
@@ -61,7 +70,7 @@ impl Evaluator {
             let detail = format!("The value has collections in collections more than {MAX_DEPTH} levels deep.");
             return self.fail(span, "Value nested too deeply", detail);
         }
-        self.spend(value.weight(), span)?;
+        self.spend(value.weight().saturating_mul(BYTE), span)?;
         Ok(value)
     }
 
