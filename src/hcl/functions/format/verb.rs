@@ -1,5 +1,6 @@
 //! Values as the verbs of a pattern show them.
 
+use num_bigint::BigUint;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::decimal::Decimal;
@@ -136,7 +137,8 @@ fn whole(verb: &Verb<'_>, number: &Number) -> Option<String> {
         digits = format!("{}{digits}", "0".repeat(precision.saturating_sub(digits.len())));
     }
     let prefix = if verb.sharp { prefix } else { "" };
-    let sign = format!("{}{prefix}", sign(verb, negative));
+    // Whole numbers have no negative zero.
+    let sign = format!("{}{prefix}", sign(verb, negative && magnitude != BigUint::ZERO));
     // A precision says how many zeros there are; the width adds blanks then.
     let zero = verb.zero && verb.precision.is_none();
     Some(filled(&Verb { zero, ..*verb }, &sign, &digits))
