@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::hcl::Value;
-use crate::hcl::diagnostics::{Diagnostics, Sources, render};
+use crate::hcl::diagnostics::{Diagnostics, Sources, render, render_for};
 use crate::hcl::functions::Host;
 use crate::plan::Plan;
 use crate::plan::legacy::PACKER_VERSION;
@@ -150,7 +150,7 @@ pub fn print(reporter: &Reporter, diagnostics: &Diagnostics, sources: &Sources) 
     if diagnostics.is_empty() {
         return;
     }
-    let text = render(diagnostics, sources);
+    let text = render_for(diagnostics, sources, &|text| reporter.redact(text));
     match diagnostics.has_errors() {
         true => reporter.print_error(text),
         false => reporter.print(text),

@@ -12,6 +12,9 @@ const WIDTH: usize = 80;
 /// A source line longer than this is cut around the fault.
 const MAX_SNIPPET: usize = 160;
 
+/// What becomes of a text where it is shown.
+pub type Mask<'m> = &'m dyn Fn(&str) -> String;
+
 /// A source text, by its place in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(u32);
@@ -283,11 +286,21 @@ impl From<Diagnostic> for Diagnostics {
 
 /// All diagnostics as text, each followed by an empty line.
 pub fn render(diagnostics: &Diagnostics, sources: &Sources) -> String {
-    diagnostics.iter().map(|diagnostic| render_one(diagnostic, sources)).collect()
+    render_for(diagnostics, sources, &str::to_owned)
+}
+
+/// The same for a reader who sees every text only as `mask` leaves it: the marks stand under what is left then. Masking itself is up to
+/// whoever shows the text.
+pub fn render_for(diagnostics: &Diagnostics, sources: &Sources, mask: Mask<'_>) -> String {
+    diagnostics.iter().map(|diagnostic| rendered(diagnostic, sources, mask)).collect()
 }
 
 /// One diagnostic as text, followed by an empty line.
 pub fn render_one(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    rendered(diagnostic, sources, &str::to_owned)
+}
+
+fn rendered(diagnostic: &Diagnostic, sources: &Sources, mask: Mask<'_>) -> String {
     let mut text = match diagnostic.severity {
         Severity::Error => "Error: ",
         Severity::Warning => "Warning: ",
@@ -297,7 +310,7 @@ pub fn render_one(diagnostic: &Diagnostic, sources: &Sources) -> String {
     text.push_str("\n\n");
     if let Some(span) = &diagnostic.span {
         text.push_str(&match diagnostic.quote {
-            Quote::Line => snippet(span, diagnostic.context.as_deref(), sources),
+            Quote::Line => snippet(span, diagnostic.context.as_deref(), sources, mask),
             Quote::Nothing => line_only(span, sources),
         });
     }
@@ -306,7 +319,7 @@ pub fn render_one(diagnostic: &Diagnostic, sources: &Sources) -> String {
         text.push_str("\n\n");
     }
     if let Some((what, span)) = &diagnostic.other {
-        let _ = write!(text, "{what}:\n\n{}", snippet(span, None, sources));
+        let _ = write!(text, "{what}:\n\n{}", snippet(span, None, sources, mask));
     }
     if let Some(hint) = &diagnostic.hint {
         let _ = write!(text, "{}\n\n", wrap(&format!("hint: {hint}")));
@@ -322,7 +335,7 @@ pub fn render_line(diagnostic: &Diagnostic, sources: &Sources) -> String {
 }
 
 /// The place of a fault: file, line, column, the line itself and carets under the fault.
-fn snippet(span: &Span, context: Option<&str>, sources: &Sources) -> String {
+fn snippet(span: &Span, context: Option<&str>, sources: &Sources, mask: Mask<'_>) -> String {
     let text = sources.text(span.file);
     let name = sources.name(span.file);
     let start = span.range.start.min(text.len());
@@ -334,7 +347,7 @@ fn snippet(span: &Span, context: Option<&str>, sources: &Sources) -> String {
     let marked = &rest[..floor_boundary(rest, span.range.end.saturating_sub(start))];
     let (skipped, line) = shorten(line, before.len());
     let before = &before[skipped.min(before.len())..];
-    let shown_marked = marked.trim_end();
+    let (before, shown_marked) = (mask(before), mask(marked.trim_end()));
     let carets = shown_marked.width().clamp(1, MAX_SNIPPET);
     // Tabs stay tabs in the line of carets, so that it fits under the source line at any tab width.
     let pad: String = before.chars().map(|c| if c == '\t' { "\t".into() } else { " ".repeat(width(c)) }).collect();
@@ -488,7 +501,7 @@ mod tests {
     fn shown(text: &str, range: Range<usize>) -> String {
         let mut sources = Sources::default();
         let file = sources.add("a.hcl", text);
-        snippet(&Span::new(file, range), None, &sources)
+        snippet(&Span::new(file, range), None, &sources, &str::to_owned)
     }
 
     #[test]
@@ -506,6 +519,16 @@ mod tests {
         );
         let long = format!("{} here", "x".repeat(500));
         assert!(shown(&long, 501..505).contains("^^^^") && shown(&long, 501..505).len() < 400);
+    }
+
+    #[test]
+    fn carets_below_masked_text() {
+        let mut sources = Sources::default();
+        let file = sources.add("a.hcl", "x = \"hunter2\" + 1");
+        let diagnostic = Diagnostic::error("Wrong", "").at(&Span::new(file, 16..17));
+        let mask = |text: &str| text.replace("hunter2", "<sensitive>");
+        let text = mask(&render_for(&diagnostic.into(), &sources, &mask));
+        assert!(text.contains("   1: x = \"<sensitive>\" + 1\n                          ^\n"), "{text}");
     }
 
     #[test]
