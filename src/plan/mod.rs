@@ -144,7 +144,7 @@ pub struct Pending {
     /// The block's body, its common attributes taken out.
     pub body: Arc<ast::Body>,
     /// Attributes that replace those of the body (`override`).
-    pub replaced: Option<Value>,
+    pub replaced: Option<Replaced>,
     /// The names it may use, all but `build`.
     pub names: Arc<BTreeMap<String, Value>>,
     /// The build block's name, `build.name`.
@@ -153,6 +153,17 @@ pub struct Pending {
     pub span: Span,
     /// The world that functions see.
     pub host: Arc<dyn Host>,
+}
+
+/// Options that replace others.
+#[derive(Clone)]
+pub struct Replaced {
+    /// The options by name.
+    pub values: BTreeMap<String, Value>,
+    /// Where those that are written out stand: name and value.
+    pub places: BTreeMap<String, (Span, Span)>,
+    /// Where all others are said to stand.
+    pub span: Span,
 }
 
 /// The names that `build.NAME` knows before a build runs; each is `<unknown>` then (packer-core.md section 2.12).
@@ -198,8 +209,9 @@ impl Pending {
         let scope = Scope::new(self.host.as_ref(), names).with_functions(&allowed).with_adviser(advice::advice);
         let (mut body, diagnostics) = evaluate_body(&self.body, &scope);
         body.span = self.span.clone();
-        if let Some(replaced) = self.replaced.as_ref().and_then(Value::as_mapping) {
-            body.replace(replaced, &self.span);
+        if let Some(replaced) = &self.replaced {
+            let whole = (replaced.span.clone(), replaced.span.clone());
+            body.replace(&replaced.values, |name| replaced.places.get(name).unwrap_or(&whole).clone());
         }
         (body, diagnostics)
     }

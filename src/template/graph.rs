@@ -11,6 +11,8 @@ use crate::hcl::references::{Traversal, references, references_in};
 
 /// Missing names for which a similar one is looked for.
 const MAX_HINTS: usize = 50;
+/// Nodes of a circle that are named; a generated one can have thousands.
+const MAX_RING: usize = 10;
 
 /// A local or a data source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,7 +230,12 @@ fn cycle(path: &[&Node]) -> Diagnostic {
     if let [node] = path {
         return Diagnostic::error("Reference to itself", format!("{node} needs itself to be computed."));
     }
-    let names: Vec<String> = path.iter().chain(path.first()).map(ToString::to_string).collect();
+    let mut names: Vec<String> = path.iter().take(MAX_RING).map(ToString::to_string).collect();
+    let more = path.len() - names.len();
+    if more > 0 {
+        names.push(format!("… and {more} more"));
+    }
+    names.extend(path.first().map(ToString::to_string));
     Diagnostic::error("Circular reference", format!("Each of these needs the next one: {}.", names.join(", ")))
 }
 
@@ -280,6 +287,19 @@ mod tests {
                 "Each of these needs the next one: local.b, local.c, local.b.",
                 "local.f needs itself to be computed."
             ]
+        );
+    }
+
+    #[test]
+    fn a_long_ring_is_cut() {
+        let names: Vec<String> = (0..5_000).map(|at| format!("n{at:04}")).collect();
+        let targets: Vec<[&str; 1]> = (0..5_000).map(|at| [names[(at + 1) % 5_000].as_str()]).collect();
+        let edges: Vec<(&str, &[&str])> =
+            names.iter().zip(&targets).map(|(name, to)| (name.as_str(), &to[..])).collect();
+        let (_, problems) = ordered(&edges);
+        assert!(
+            problems.len() == 1 && problems[0].ends_with("local.n0009, … and 4990 more, local.n0000."),
+            "{problems:?}"
         );
     }
 

@@ -95,3 +95,10 @@ pub struct Inputs {
     /// The component types there are.
     pub kinds: Arc<dyn Kinds>,
 }
+
+impl Inputs {
+    /// The variable files in order of rising weight.
+    pub fn variable_files(&self) -> impl Iterator<Item = &File> {
+        self.auto_var_files.iter().chain(&self.var_files)
+    }
+}

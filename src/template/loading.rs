@@ -133,6 +133,9 @@ impl Loading {
             .filter_map(|file| read(file, Purpose::Template, &mut self.texts, &mut self.diagnostics))
             .collect();
         if self.diagnostics.has_errors() {
+            // What is wrong with the syntax of the other files is said, too; their meaning hangs on the template.
+            let (texts, diagnostics) = (&mut self.texts, &mut self.diagnostics);
+            self.inputs.variable_files().for_each(|file| _ = read(file, Purpose::Variables, texts, diagnostics));
             return;
         }
         let packer: Vec<&Block> = bodies.iter().flat_map(|body| body.blocks_of("packer")).collect();
@@ -158,7 +161,7 @@ impl Loading {
         let inputs = &self.inputs;
         let (texts, diagnostics) = (&mut self.texts, &mut self.diagnostics);
         variables::assign_environment(&mut self.variables, &inputs.env, texts, diagnostics);
-        let files: Vec<&File> = inputs.auto_var_files.iter().chain(&inputs.var_files).collect();
+        let files: Vec<&File> = inputs.variable_files().collect();
         let undeclared: Undeclared = inputs.undeclared;
         for file in files {
             if let Some(body) = read(file, Purpose::Variables, texts, diagnostics) {

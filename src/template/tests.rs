@@ -262,7 +262,7 @@ fn modes() {
         &[
             "t.pkr.hcl:1,1-13: Unset variable \"v\"",
             "t.pkr.hcl:3,7-11: Unknown variable",
-            "t.pkr.hcl:7,13-25: Unknown source null.zzz",
+            "t.pkr.hcl:7,14-24: Unknown source null.zzz",
         ],
     );
     let broken = load(Inputs { mode: Mode::Overview, ..inputs("build {\n") });

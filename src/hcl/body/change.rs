@@ -39,14 +39,15 @@ impl EvaluatedBody {
         taken
     }
 
-    /// Sets attributes by name, given at a place.
+    /// Sets attributes by name; `place` tells where name and value of each stand.
     ///
     /// A list over a list replaces element by element, so what a shorter one does not reach stays; a map over a map
     /// replaces key by key. In a loosely written body a text stands for a list here too.
-    pub fn replace(&mut self, attributes: &BTreeMap<String, Value>, span: &Span) {
+    pub fn replace(&mut self, attributes: &BTreeMap<String, Value>, place: impl Fn(&str) -> (Span, Span)) {
         let loose = self.syntax == Syntax::Loose;
         for (name, value) in attributes {
-            let given = |value: Value| EvaluatedAttribute { value, name_span: span.clone(), value_span: span.clone() };
+            let (name_span, value_span) = place(name);
+            let given = |value: Value| EvaluatedAttribute { value, name_span, value_span };
             match self.attributes.iter_mut().find(|(own, _)| own == name) {
                 Some((_, attribute)) => {
                     let base = match attribute.value.as_str() {

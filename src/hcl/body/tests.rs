@@ -91,7 +91,8 @@ fn changes() {
         ("e".to_owned(), Value::number(1_i64)),
         ("f".to_owned(), Value::bool(true)),
     ];
-    body.replace(&over.into(), &Span::new(file, 0..0));
+    let place = Span::new(file, 0..0);
+    body.replace(&over.into(), |_| (place.clone(), place.clone()));
     assert_eq!(short(&body), "a=[\"new\", \"y\"] e=1 f=true");
     assert!(body.get("e").is_some() && body.get("nope").is_none());
     assert!(body.take_attribute("f").is_some() && body.attribute("f").is_none());

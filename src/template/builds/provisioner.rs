@@ -7,13 +7,14 @@ use std::time::Duration;
 use super::Options;
 use super::arguments::ProvisionerArguments;
 use super::common::{Common, Filter};
+use crate::hcl::ast::Expr;
 use crate::hcl::decode::fields;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics};
 use crate::hcl::duration::GoDuration;
 use crate::hcl::dynamic::Expanded;
 use crate::hcl::types::Type;
 use crate::hcl::value::Value;
-use crate::plan::OnFailure;
+use crate::plan::{OnFailure, Replaced};
 use crate::template::world::World;
 
 static COMMON: LazyLock<Vec<String>> = LazyLock::new(fields::<ProvisionerArguments>);
@@ -25,7 +26,7 @@ pub(super) struct Provisioner {
     pub name: String,
     pub filter: Filter,
     /// Options that replace its own, by the name of the use of a source.
-    pub overrides: BTreeMap<String, Value>,
+    pub overrides: BTreeMap<String, Replaced>,
     pub pause_before: Duration,
     pub max_retries: u32,
     pub timeout: Option<Duration>,
@@ -85,7 +86,7 @@ fn retries(common: &Common<'_>, diagnostics: &mut Diagnostics) -> u32 {
     number.to_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(u32::MAX)
 }
 
-fn overrides(common: &Common<'_>, diagnostics: &mut Diagnostics) -> BTreeMap<String, Value> {
+fn overrides(common: &Common<'_>, diagnostics: &mut Diagnostics) -> BTreeMap<String, Replaced> {
     let Some((value, attribute)) = common.value("override", &Type::Dynamic, diagnostics) else {
         return BTreeMap::new();
     };
@@ -101,9 +102,23 @@ fn overrides(common: &Common<'_>, diagnostics: &mut Diagnostics) -> BTreeMap<Str
     let mut found = BTreeMap::new();
     for (name, options) in entries.iter().filter(|(_, options)| !options.is_null()) {
         match options.as_mapping() {
-            Some(_) => _ = found.insert(name.clone(), options.clone()),
+            Some(options) => _ = found.insert(name.clone(), replaced(name, options, &attribute.expr)),
             None => wrong(&format!("override.'{name}'")),
         }
     }
     found
+}
+
+/// The options of one source, with their places as far as the object is written out.
+fn replaced(name: &str, options: &BTreeMap<String, Value>, expr: &Expr) -> Replaced {
+    let object = expr.entry(name).map(|(_, object)| object);
+    let place = |option: &String| {
+        let (name_span, value) = object?.entry(option)?;
+        Some((option.clone(), (name_span.clone(), value.span.clone())))
+    };
+    Replaced {
+        values: options.clone(),
+        places: options.keys().filter_map(place).collect(),
+        span: object.unwrap_or(expr).span.clone(),
+    }
 }

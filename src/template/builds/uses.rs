@@ -77,20 +77,23 @@ pub(super) fn listed(body: &Body, world: &World, scope: &Scope<'_>, diagnostics:
     let Some(attribute) = body.attribute("sources") else { return Vec::new() };
     let ty = Type::list(Type::String);
     let Some(value) = world.known(&attribute.expr, &ty, scope, diagnostics) else { return Vec::new() };
-    let use_of = |text: String| match parse_reference(&text) {
-        Some((kind, name)) => Some(Use {
-            kind: kind.to_owned(),
-            name: name.to_owned(),
-            use_name: name.to_owned(),
-            additions: None,
-            span: attribute.expr.span.clone(),
-        }),
-        None => {
-            diagnostics.push(invalid_reference(&text).at(&attribute.expr.span));
-            None
+    let mut use_of = |(at, text): (usize, String)| {
+        let span = attribute.expr.item_span(at);
+        match parse_reference(&text) {
+            Some((kind, name)) => Some(Use {
+                kind: kind.to_owned(),
+                name: name.to_owned(),
+                use_name: name.to_owned(),
+                additions: None,
+                span: span.clone(),
+            }),
+            None => {
+                diagnostics.push(invalid_reference(&text).at(span));
+                None
+            }
         }
     };
-    texts(&value).into_iter().filter_map(use_of).collect()
+    texts(&value).into_iter().enumerate().filter_map(&mut use_of).collect()
 }
 
 fn invalid_reference(text: &str) -> Diagnostic {

@@ -9,8 +9,7 @@ use super::engine;
 use crate::hcl::body::evaluate_body;
 use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::hcl::eval::Scope;
-use crate::hcl::value::Value;
-use crate::plan::{BuildPlan, OnFailure, Pending, PostProcessorSpec, ProvisionerSpec};
+use crate::plan::{BuildPlan, OnFailure, Pending, PostProcessorSpec, ProvisionerSpec, Replaced};
 use crate::template::builds::only_and_except;
 use crate::template::inputs::Inputs;
 use crate::template::kinds::Role;
@@ -105,8 +104,8 @@ impl Assembly<'_> {
             }
         }
         for component in &self.document.provisioners {
-            for (name, (_, span)) in component.overrides(diagnostics) {
-                self.check_name("override", &component.kind, &name, &span, diagnostics);
+            for (name, replaced) in component.overrides(diagnostics) {
+                self.check_name("override", &component.kind, &name, &replaced.span, diagnostics);
             }
         }
     }
@@ -171,7 +170,7 @@ impl Assembly<'_> {
         diagnostics: &mut Diagnostics,
     ) -> ProvisionerSpec {
         self.check_kind(Role::Provisioner, "provisioner", component, diagnostics);
-        let replaced = component.overrides(&mut Diagnostics::new()).remove(&builder.name).map(|(value, _)| value);
+        let replaced = component.overrides(&mut Diagnostics::new()).remove(&builder.name);
         ProvisionerSpec {
             kind: component.kind.clone(),
             name: String::new(),
@@ -211,7 +210,7 @@ impl Assembly<'_> {
         }
     }
 
-    fn pending(&self, component: &Component, common: &[&str], replaced: Option<Value>) -> Pending {
+    fn pending(&self, component: &Component, common: &[&str], replaced: Option<Replaced>) -> Pending {
         Pending {
             body: component.options(common),
             replaced,

@@ -9,6 +9,7 @@ use crate::hcl::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::hcl::duration::GoDuration;
 use crate::hcl::eval::{Scope, evaluate};
 use crate::hcl::value::{Data, Value};
+use crate::plan::Replaced;
 
 /// One component.
 pub(super) struct Component {
@@ -130,13 +131,21 @@ impl Component {
     }
 
     /// `override`: options that replace its own, by the name of a builder.
-    pub fn overrides(&self, diagnostics: &mut Diagnostics) -> BTreeMap<String, (Value, Span)> {
+    pub fn overrides(&self, diagnostics: &mut Diagnostics) -> BTreeMap<String, Replaced> {
         let Some(attribute) = self.attribute("override") else { return BTreeMap::new() };
         let mut found = BTreeMap::new();
         for (name, name_span, expr) in entries(&attribute.expr, "\"override\"", diagnostics).unwrap_or_default() {
             let is_object = matches!(expr.kind, ExprKind::Object(_));
             match evaluate(expr, &Scope::literal()) {
-                Ok(value) if is_object => _ = found.insert(name, (value, name_span)),
+                Ok(value) if is_object => {
+                    let values = value.as_mapping().cloned().unwrap_or_default();
+                    let place = |option: &String| {
+                        let (name_span, value) = expr.entry(option)?;
+                        Some((option.clone(), (name_span.clone(), value.span.clone())))
+                    };
+                    let places = values.keys().filter_map(place).collect();
+                    found.insert(name, Replaced { values, places, span: name_span });
+                }
                 _ => diagnostics.push(unfit(&name, "an object of the options to replace is required", &expr.span)),
             }
         }

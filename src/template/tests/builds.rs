@@ -99,9 +99,9 @@ fn faults_of_builds() {
     let cases = [
         (with_source(""), "t.pkr.hcl:2,1-6: Missing source reference"),
         (with_source("sources = null"), "t.pkr.hcl:2,1-6: Missing source reference"),
-        (with_source("sources = [1]"), "t.pkr.hcl:3,11-14: Invalid source reference"),
-        (with_source("sources = [\"null.b\"]"), "t.pkr.hcl:3,11-21: Unknown source null.b"),
-        (with_source("sources = [\"nul.a\"]"), "t.pkr.hcl:3,11-20: Unknown source type nul"),
+        (with_source("sources = [1]"), "t.pkr.hcl:3,12-13: Invalid source reference"),
+        (with_source("sources = [\"null.b\"]"), "t.pkr.hcl:3,12-20: Unknown source null.b"),
+        (with_source("sources = [\"nul.a\"]"), "t.pkr.hcl:3,12-19: Unknown source type nul"),
         (with_source("source \"a\" {}"), "t.pkr.hcl:3,8-11: Invalid source reference"),
         (with_source("source \"null.a\" {\nname = var.x\n}"), "t.pkr.hcl:4,8-13: Variables not allowed"),
         (with_source("sources = [\"null.a\"]\nname = null"), "t.pkr.hcl:4,8-12: Unsuitable value type"),

@@ -77,5 +77,5 @@ fn data_of_other_clouds() {
                 build {\n  sources = [\"null.a\", \"azure.b\"]\n}\n";
     let plans = builds(Inputs { only: vec!["null.*".into()], ..inputs(text) });
     assert_eq!(plans.len(), 1);
-    faults(text, &["t.pkr.hcl:7,13-34: Unknown source type azure"]);
+    faults(text, &["t.pkr.hcl:7,24-33: Unknown source type azure"]);
 }

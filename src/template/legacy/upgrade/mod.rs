@@ -280,11 +280,11 @@ impl Upgrade<'_> {
         let Some(attribute) = component.attribute("override") else { return String::new() };
         let layout = self.kinds.layout(Role::Provisioner, &component.kind);
         let mut out = String::new();
-        for (name, (_, span)) in component.overrides(self.diagnostics) {
+        for (name, replaced) in component.overrides(self.diagnostics) {
             let label = match self.naming.source(&name) {
                 Some(Source { label, .. }) => label.clone(),
                 None => {
-                    self.diagnostics.push(self.naming.unknown(&name).at(&span));
+                    self.diagnostics.push(self.naming.unknown(&name).at(&replaced.span));
                     continue;
                 }
             };
