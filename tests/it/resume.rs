@@ -185,3 +185,43 @@ fn what_cannot_be_gone_on_with_is_said() {
     sandbox.run(&["resume", &run[..36]]).expect(1).says("holds nothing to go on with");
     sandbox.run(&["runs", "--holding"]).expect(0).says("No runs in");
 }
+
+#[test]
+fn a_wait_that_ends_too_early_loses_nothing() {
+    if !can_boot("a_wait_that_ends_too_early_loses_nothing") {
+        return;
+    }
+    let profiles = Sandbox::new();
+    let slow = profiles.file("slow.json", r#"{"timings": {"image": 12}}"#);
+    let endpoint = Endpoint::start(&["--profile", slow.to_str().unwrap()]);
+    let impatient = "aws_polling {\n    delay_seconds = 1\n    max_attempts  = 3\n  }";
+    endpoint.sandbox.file("t.pkr.hcl", &template(impatient, ""));
+    let ended = Ran::from(build(&endpoint, &[]).output().unwrap()).expect(4).says("is still pending after 3 s");
+    let (run, image) = (run_of(&endpoint), ended.stdout.split("AMI: ").nth(1).unwrap().lines().next().unwrap());
+    assert!(ended.stdout.contains(&format!("image {image} in us-east-1: still pending")), "{}", ended.stdout);
+    assert!(ended.stdout.contains(&format!("kiln resume {run}")), "{}", ended.stdout);
+
+    endpoint.sandbox.file("t.pkr.hcl", &template("", ""));
+    let resumed = kiln(&endpoint, &["resume", &run]).expect(0);
+    resumed.says("changed in the template since: aws_polling").says(&format!("us-east-1: {image}"));
+    assert_eq!((calls(&endpoint, "RunInstances"), calls(&endpoint, "CreateImage")), (1, 1));
+}
+
+#[test]
+fn an_interrupted_build_that_was_told_to_abort_goes_on() {
+    if !can_boot("an_interrupted_build_that_was_told_to_abort_goes_on") {
+        return;
+    }
+    let endpoint = Endpoint::start(&[]);
+    let script = |seconds: u32| format!("provisioner \"shell\" {{ inline = [\"echo at work\", \"sleep {seconds}\"] }}");
+    endpoint.sandbox.file("t.pkr.hcl", &template("", &script(600)));
+    let log = endpoint.sandbox.path().join("build.log");
+    let mut building = Watched::start(build(&endpoint, &["-on-error=abort"]), &log);
+    wait("the provisioner", || std::fs::read_to_string(&log).unwrap().contains("at work"));
+    building.signal(Signal::SIGINT);
+    assert_eq!(building.finish(), Some(4));
+    kiln(&endpoint, &["runs", "--holding"]).expect(0).says("aborted").says("holds instance i-");
+    endpoint.sandbox.file("t.pkr.hcl", &template("", &script(0)));
+    kiln(&endpoint, &["resume", &run_of(&endpoint)]).expect(0).says("us-east-1: ami-");
+    assert_eq!(calls(&endpoint, "RunInstances"), 1);
+}

@@ -29,6 +29,8 @@ if [ -d /run/systemd/system ]; then
   printf '%s
 ' '[Unit]' 'Description=End of a temporary build instance' '[Timer]'     "OnCalendar=$(date -u -d @@AT@ '+%Y-%m-%d %H:%M:%S UTC')" 'AccuracySec=1s' '[Install]' 'WantedBy=timers.target' > $unit.timer
   systemctl daemon-reload && systemctl -q enable --now kiln-deadline.timer
+  # A timer for a time that has passed never fires.
+  [ "$(date +%s)" -lt @AT@ ] || systemctl --no-block start kiln-deadline.service
   [ ! -e $mark ] || rm -f $unit.service $unit.timer /etc/systemd/system/timers.target.wants/kiln-deadline.timer
 else
   (trap '' HUP; sleep $left; [ -e $mark ] || poweroff) >/dev/null 2>&1 </dev/null &
