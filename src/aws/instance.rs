@@ -1,11 +1,12 @@
 //! Instances: look, stop, terminate. Their launch is in `launch.rs`.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use aws_sdk_ec2::types::Filter;
 
-use crate::engine::wait::{Probe, until};
+use crate::engine::wait::{Pace, Probe, until};
 
 use super::batch::Batch;
 use super::clients::Ec2;
@@ -132,6 +133,25 @@ pub async fn wait(
     };
     let limit = limit.unwrap_or(INSTANCE_LIMIT);
     Ok(until(SECONDS, Some(limit), probe, |state, _| tell(state)).await?)
+}
+
+/// How often a machine that somebody logs into is looked at.
+const GLANCES: Pace = Pace::every(Duration::from_secs(3));
+
+/// Waits until a running instance ends, and gives EC2's reason. What cannot be found out is no end.
+pub async fn end_of(ec2: &Ec2, id: &str) -> Error {
+    let probe = async || {
+        let found = ec2.instances.look("DescribeInstances", id).await;
+        Ok::<_, Infallible>(match found.and_then(|found| judge(id, "running", found, Age::Old)) {
+            Err(error) if [Kind::Invalid, Kind::NotFound].contains(&error.kind) => Probe::Ready(error),
+            _ => Probe::NotYet("running".to_owned(), None),
+        })
+    };
+    match until(GLANCES, None, probe, |_, _| ()).await {
+        Ok(error) => error,
+        // Nothing fails and there is no limit.
+        Err(_) => std::future::pending().await,
+    }
 }
 
 fn judge(id: &str, wanted: &str, found: Option<Instance>, age: Age) -> Result<Probe<Instance>, Error> {

@@ -31,7 +31,11 @@ pub async fn connect(bake: &Bake<'_>, running: &Running, key: &Key) -> Result<Se
         Some(host) => host,
         None => address(bake, running).await?,
     };
-    let ssh = sessions::ssh(options, host.clone(), key.pair.clone(), &bake.cx.events).await?;
+    // A machine that is gone answers no login: nobody waits for the end of `ssh_timeout` then.
+    let ssh = tokio::select! {
+        ssh = sessions::ssh(options, host.clone(), key.pair.clone(), &bake.cx.events) => ssh?,
+        error = instance::end_of(&bake.ec2, &running.instance.id) => return Err(error.into()),
+    };
     check_host_key(bake, running, &ssh).await?;
     Ok(Session { communicator: Box::new(ssh), host })
 }
