@@ -196,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_users_number_of_attempts_counts_until_something_is_made() {
-        let line = Line::new(Some(2), None);
+        let line = Line::new(Some(2), None, None);
         let kinds = [Kind::Throttled; 4];
         let calls = Cell::new(0);
         let failed = again(&line, QUICK, || Call::Look, Age::Old, failing(&kinds, &calls)).await.unwrap_err();
