@@ -147,7 +147,7 @@ build {
 
 The template declares these sources: null.a.
 
-hint: did you mean null.a?
+hint: did you mean "null.a"?
 
 
 "#,
@@ -227,7 +227,7 @@ the characters themselves.
 
   on t.pkr.hcl line 2, column 13:
    2:   a = "say "hi" there"
-                  ^
+                  ^^
 
 The string ends before this. A double quote inside a string is written \".
 

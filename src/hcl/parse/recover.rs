@@ -26,6 +26,9 @@ pub(super) fn after(file: FileId, text: &str, repaired: &mut Repaired<'_>, error
     let mut message = error.message().to_owned();
     let seen = repaired.seen().to_owned();
     let mut at = explain::real_place(&seen, error_place(&seen, error), &message);
+    // The parser reads an open string on to the next quote, however many lines that is: then the slip is far above.
+    let above = slips::find(file, &seen, 0, line_end(&seen, at)).and_then(|slip| slip.span);
+    at = above.map_or(at, |slip| slip.range.start.min(at));
     let around = outline(&seen, at);
     let start = around.item.map_or(at, |item| item.start);
     // Where the parser does not say how far it came, the mistake is anywhere in the item.
@@ -56,7 +59,9 @@ pub(super) fn after(file: FileId, text: &str, repaired: &mut Repaired<'_>, error
     if let Some(next) = quoted_name(repaired, &around) {
         return (explain::quoted_name(file, text, start), next);
     }
-    let diagnostic = slip.clone().unwrap_or_else(|| explain::explain(file, text, at, message));
+    let in_head = matches!(around.item, Some(Item { part: Part::Head, .. }));
+    let neither = || slips::neither(file, &seen, start, at).filter(|_| in_head);
+    let diagnostic = slip.clone().or_else(neither).unwrap_or_else(|| explain::explain(file, text, at, message));
     let place = slip.and_then(|slip| slip.span);
     (diagnostic, hide(repaired, &around, start, at, place.as_ref()))
 }

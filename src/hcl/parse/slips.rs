@@ -114,6 +114,31 @@ fn heredoc_length(rest: &str) -> Option<usize> {
     None
 }
 
+/// `name "value"` without an equals sign or a brace: the last line before the error that is neither argument nor block.
+pub(super) fn neither(file: FileId, text: &str, from: usize, at: usize) -> Option<Diagnostic> {
+    let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+    let mut start = from;
+    let mut found = None;
+    for line in text[from..end].split_inclusive('\n') {
+        let own = line.trim();
+        let name = own.split_whitespace().next().unwrap_or_default();
+        let value = own[name.len()..].trim();
+        let is_name =
+            name.starts_with(char::is_alphabetic) && name.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+        let is_string =
+            value.len() > 1 && value.starts_with('"') && value.ends_with('"') && value.matches('"').count() == 2;
+        if is_name && is_string {
+            let column = start + (line.len() - line.trim_start().len());
+            found = Some((name, value, column..column + own.len()));
+        }
+        start += line.len();
+    }
+    let (name, value, range) = found?;
+    let detail = "This is neither an argument, which has an equals sign, nor a block, which has braces.";
+    let hint = format!("write {name} = {value}");
+    Some(Diagnostic::error("Missing equals sign", detail).at(&Span::new(file, range)).hint(hint))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
