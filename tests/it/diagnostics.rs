@@ -658,9 +658,9 @@ build {
         1,
         r#"Error: Unknown source null.b
 
-  on t.pkr.hcl line 5, column 13:
+  on t.pkr.hcl line 5, column 14:
    5:   sources = ["source.null.b"]
-                  ^^^^^^^^^^^^^^^^^
+                   ^^^^^^^^^^^^^^^
 
 The template declares these sources: null.a.
 
@@ -913,9 +913,9 @@ hint: to declare it, write: variable "q" {}
 
 Error: Unknown source null.zz
 
-  on t.pkr.hcl line 8, column 13:
+  on t.pkr.hcl line 8, column 24:
    8:   sources = ["null.a", "null.zz"]
-                  ^^^^^^^^^^^^^^^^^^^^^
+                             ^^^^^^^^^
 
 The template declares these sources: null.a.
 
