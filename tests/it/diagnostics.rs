@@ -965,7 +965,7 @@ hint: did you mean "output"?
 
   on t.pkr.hcl line 2, column 10:
    2:   a = if true then 1
-               ^
+               ^^^^
 
 There is no word if in expressions: write CONDITION ? YES : NO.
 

@@ -362,7 +362,7 @@ fn what_other_clouds_need_is_no_error() {
 
 #[test]
 fn what_a_selected_build_needs_must_be_known() {
-    run("validate", CLOUDS).expect(1).says("Error: Unknown source type elsewhere").says("line 14, column 13");
+    run("validate", CLOUDS).expect(1).says("Error: Unknown source type elsewhere").says("line 14, column 27");
     let everywhere = CLOUDS.replace("    only   = [\"elsewhere.there\"]\n", "");
     let sandbox = Sandbox::new();
     sandbox.file("t.pkr.hcl", &everywhere);
