@@ -1,7 +1,7 @@
 //! Images: create, look, wait, release with their snapshots.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{Filter, ResourceType, TagSpecification};
@@ -14,8 +14,9 @@ use super::clients::Ec2;
 use super::device::{BlockDevice, sdk_devices};
 use super::error::{Error, Kind};
 use super::repeat::{self, create};
-use super::retry::{Age, Call, Verdict, YOUNG, verdict};
-use super::tags::{EXPIRES, RUN, Tags, from_sdk, put, specification, take_off};
+use super::retry::{Age, Call, Verdict, verdict};
+use super::snapshot;
+use super::tags::{EXPIRES, RUN, Tags, put, specification, take_off};
 use super::wait_states::MINUTES;
 
 /// An image as it is now, as far as a bake cares.
@@ -193,7 +194,7 @@ pub async fn wait_available(
     let mut progress = Progress::default();
     let probe = async || {
         let found = seen(ec2, id).await?;
-        let probe = judge(id, found, if started.elapsed() < YOUNG { Age::Young } else { Age::Old })?;
+        let probe = judge(id, found, Age::after(started.elapsed()))?;
         Ok::<_, Error>(match probe {
             Judged::Ready(image) => Probe::Ready(image),
             Judged::NotYet(image) => Probe::NotYet(image.state.clone(), progress.of(ec2, &image).await),
@@ -254,23 +255,12 @@ impl Progress {
         match self.last {
             Some((at, percent)) if at.elapsed() < Self::PAUSE => percent,
             _ => {
-                let percent = percent(ec2, image).await;
+                let percent = snapshot::progress(ec2, &image.snapshots).await;
                 self.last = Some((tokio::time::Instant::now(), percent));
                 percent
             }
         }
     }
-}
-
-/// How far the slowest snapshot of an image is, in percent. Failures to find out are no errors.
-async fn percent(ec2: &Ec2, image: &Image) -> Option<u8> {
-    if image.snapshots.is_empty() {
-        return None;
-    }
-    let call = ec2.client.describe_snapshots().set_snapshot_ids(Some(image.snapshots.clone()));
-    let found = call.send().await.ok()?;
-    let percent = |text: &str| text.trim_end_matches('%').parse::<u8>().ok();
-    found.snapshots().iter().filter_map(|snapshot| percent(snapshot.progress()?)).min()
 }
 
 /// An image of this account as it is now; `None` when it does not exist (or does not show yet).
@@ -282,23 +272,6 @@ async fn seen(ec2: &Ec2, id: &str) -> Result<Option<Image>, Error> {
 pub async fn snapshots(ec2: &Ec2, id: &str) -> Result<Vec<String>, Error> {
     let found = seen(ec2, id).await?;
     Ok(found.map(|image| image.snapshots).unwrap_or_default())
-}
-
-/// The tags of snapshots, by id; what EC2 does not show is not there.
-pub async fn snapshot_tags(ec2: &Ec2, ids: &[String]) -> Result<BTreeMap<String, Tags>, Error> {
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let filter = Filter::builder().name("snapshot-id").set_values(Some(ids.to_vec())).build();
-    let found = repeat::look(ec2, Age::Old, async || {
-        let call = ec2.client.describe_snapshots().filters(filter.clone()).send().await;
-        call.map_err(|e| Error::from_sdk("DescribeSnapshots", &ids.join(", "), &e))
-    });
-    let snapshots = found.await?.snapshots.unwrap_or_default();
-    Ok(snapshots
-        .into_iter()
-        .filter_map(|one| Some((one.snapshot_id?, from_sdk(&one.tags.unwrap_or_default()))))
-        .collect())
 }
 
 /// Takes the lease off an image and its snapshots: it is a product now, which no clean-up by tags touches.
@@ -321,27 +294,14 @@ pub async fn keep(ec2: &Ec2, id: &str) -> Result<(), Error> {
 pub async fn release(ec2: &Ec2, id: &str) -> Result<(), Error> {
     let mut all = snapshots(ec2, id).await?;
     deregister(ec2, id).await?;
-    let described = made_for(ec2, id).await?.into_iter().filter(|snapshot| !all.contains(snapshot));
+    let described = snapshot::made_for(ec2, id).await?.into_iter().filter(|snapshot| !all.contains(snapshot));
     let described: Vec<String> = described.collect();
     let others = snapshots_of_images(ec2, &described).await?;
     all.extend(described.into_iter().filter(|snapshot| !others.contains(snapshot)));
     for snapshot in all {
-        delete_snapshot(ec2, &snapshot).await?;
+        snapshot::release(ec2, &snapshot).await?;
     }
     Ok(())
-}
-
-/// The snapshots that EC2 says it made for an image, whether that is there or not.
-async fn made_for(ec2: &Ec2, id: &str) -> Result<Vec<String>, Error> {
-    let texts = [format!("Created by CreateImage(*) for {id}*"), format!("Copied for DestinationAmi {id} from *")];
-    let filter = Filter::builder().name("description").set_values(Some(texts.to_vec())).build();
-    repeat::look(ec2, Age::Old, async || {
-        let call = ec2.client.describe_snapshots().owner_ids("self").filters(filter.clone());
-        let found = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-        let found = found.map_err(|e| Error::from_sdk("DescribeSnapshots", id, &e))?;
-        Ok(found.into_iter().filter_map(|snapshot| snapshot.snapshot_id).collect())
-    })
-    .await
 }
 
 /// Which of these snapshots an image stands on: an image can be registered once more under another name. All own images are looked at, since not every
@@ -365,15 +325,6 @@ pub async fn deregister(ec2: &Ec2, id: &str) -> Result<(), Error> {
     repeat::release(ec2, Age::Old, async || {
         let call = ec2.client.deregister_image().image_id(id).send().await;
         call.map(drop).map_err(|e| Error::from_sdk("DeregisterImage", id, &e))
-    })
-    .await
-}
-
-/// Deletes a snapshot once nothing uses it; one that is gone is no error.
-pub async fn delete_snapshot(ec2: &Ec2, id: &str) -> Result<(), Error> {
-    repeat::release(ec2, Age::Old, async || {
-        let call = ec2.client.delete_snapshot().snapshot_id(id).send().await;
-        call.map(drop).map_err(|e| Error::from_sdk("DeleteSnapshot", id, &e))
     })
     .await
 }

@@ -12,7 +12,7 @@ use super::batch::Batch;
 use super::clients::Ec2;
 use super::error::{Error, Kind};
 use super::repeat;
-use super::retry::{Age, Call, Verdict, YOUNG, verdict};
+use super::retry::{Age, Call, Verdict, verdict};
 use super::tags::{BUILD, RUN, Tags};
 use super::wait_states::{INSTANCE_LIMIT, SECONDS};
 
@@ -129,7 +129,7 @@ pub async fn wait(
     let started = tokio::time::Instant::now();
     let probe = async || {
         let found = seen(ec2, id).await?;
-        judge(id, state, found, if started.elapsed() < YOUNG { Age::Young } else { Age::Old })
+        judge(id, state, found, Age::after(started.elapsed()))
     };
     let limit = limit.unwrap_or(INSTANCE_LIMIT);
     Ok(until(SECONDS, Some(limit), probe, |state, _| tell(state)).await?)

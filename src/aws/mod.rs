@@ -31,6 +31,7 @@ mod retry;
 pub mod secret;
 pub mod security_group;
 mod signed_call;
+pub mod snapshot;
 pub mod tagged;
 pub mod tags;
 mod trusting_http;

@@ -7,9 +7,9 @@ use crate::engine::wait::{Probe, WaitError, until};
 
 use super::clients::{Aws, Ec2};
 use super::error::Error;
-use super::retry::{Age, YOUNG};
+use super::retry::Age;
 use super::wait_states::SECONDS;
-use super::{iam, image, instance, key_pair, launch_template, security_group, tags};
+use super::{iam, image, instance, key_pair, launch_template, security_group, snapshot, tags};
 
 /// Kind of an imported key pair, as claims name it.
 pub const KEY_PAIR: &str = "key-pair";
@@ -56,7 +56,7 @@ pub async fn release(aws: &Aws, claim: &Claim, run: &str, confirm: Confirm) -> R
         ROLE => iam::release_role(aws, &id).await,
         IMAGE => image::release(ec2, &id).await,
         VOLUME => instance::delete_volume(ec2, &id).await,
-        SNAPSHOT => image::delete_snapshot(ec2, &id).await,
+        SNAPSHOT => snapshot::release(ec2, &id).await,
         other => Err(Error::new("release", other, super::Kind::Invalid, "this version of Kiln does not know the kind")),
     }
 }
@@ -116,8 +116,8 @@ async fn look(aws: &Aws, ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<S
 
 /// What was launched long enough ago is visible, if it is there at all.
 pub fn age(claim: &Claim) -> Age {
-    let age = jiff::Timestamp::now().as_second().saturating_sub(claim.intent.at);
-    if age > YOUNG.as_secs().cast_signed() { Age::Old } else { Age::Young }
+    let seconds = jiff::Timestamp::now().as_second().saturating_sub(claim.intent.at);
+    Age::after(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
 async fn terminate(ec2: &Ec2, id: &str, age: Age, confirm: Confirm) -> Result<(), Error> {

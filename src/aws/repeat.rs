@@ -10,7 +10,7 @@ use crate::engine::wait::{Pace, Probe, WaitError, until};
 
 use super::error::Error;
 use super::line::Line;
-use super::retry::{Age, Call, Verdict, YOUNG, verdict};
+use super::retry::{Age, Call, Verdict, verdict};
 
 /// Short pauses at first, since a lost reply needs none, and up to 10 s under throttling.
 const PACE: Pace = Pace { first: Duration::from_millis(100), factor: 2.0, longest: Duration::from_secs(10) };
@@ -98,7 +98,7 @@ async fn again<T>(
             Err(error) => error,
         };
         let elapsed = start.elapsed();
-        let age = if elapsed < YOUNG { age } else { Age::Old };
+        let age = if age == Age::Young { Age::after(elapsed) } else { age };
         match verdict(call(), error.kind, age) {
             Verdict::Done => Ok(Probe::Ready(None)),
             Verdict::Fail => Err(error),

@@ -40,6 +40,13 @@ pub enum Age {
     Old,
 }
 
+impl Age {
+    /// Of what was made so long ago.
+    pub fn after(time: Duration) -> Self {
+        if time < YOUNG { Self::Young } else { Self::Old }
+    }
+}
+
 /// What a failed call leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -54,7 +61,7 @@ pub enum Verdict {
 }
 
 /// How long EC2 may answer NotFound for what it has just made: 5 s is common, 56 s the longest reported (ec2-api.md 2.0).
-pub const YOUNG: Duration = Duration::from_secs(60);
+const YOUNG: Duration = Duration::from_secs(60);
 
 /// The table.
 pub fn verdict(call: Call, kind: Kind, age: Age) -> Verdict {

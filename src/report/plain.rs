@@ -192,7 +192,7 @@ Build 'x' finished after 4 seconds.
 
 ==> Builds finished but no artifacts were created.
 
-==> 1 resource could not be removed and is left behind:
+==> 1 resource is left behind:
 --> security-group sg-1 in eu-west-1: still in use
     remove it with: aws ec2 delete-security-group --group-id sg-1
 
@@ -211,7 +211,7 @@ Build 'x' finished after 4 seconds.
         let clean = "\n==> Wait completed after 2 seconds\nCleanly cancelled builds after being interrupted.\n";
         assert_eq!(run(Vec::new()), clean);
         let unclean = run(vec![leftover()]);
-        assert!(unclean.contains("==> 1 resource could not be removed"), "{unclean}");
+        assert!(unclean.contains("==> 1 resource is left behind"), "{unclean}");
         assert!(
             unclean.ends_with("\nCancelled builds after being interrupted; 1 resource left behind.\n"),
             "{unclean}"

@@ -104,7 +104,7 @@ impl Section {
         }
         let are = if leftovers.len() == 1 { "is" } else { "are" };
         let number = words::count(leftovers.len(), "resource");
-        self.error(format!("\n==> {number} could not be removed and {are} left behind:"));
+        self.error(format!("\n==> {number} {are} left behind:"));
         for leftover in leftovers {
             let Leftover { kind, id, region, reason, remedy } = leftover;
             self.record("", "leftover", [kind, id, region, reason, remedy]);

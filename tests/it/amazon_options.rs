@@ -7,27 +7,11 @@ use serde_json::{Value as Json, json};
 
 use crate::endpoint::{Endpoint, Watched, wait};
 use crate::sandbox::{Ran, Sandbox, can_boot};
-use crate::world::resources;
+use crate::world::{self, resources};
 
-/// A template for local EC2 with more in its source.
+/// A template with more in its source.
 fn template(source: &str) -> String {
-    format!(
-        r#"source "amazon-ebs" "t" {{
-  ami_name     = "kiln-it-options"
-  region       = "us-east-1"
-  ssh_username = "admin"
-  {source}
-  source_ami_filter {{
-    filters     = {{ name = "debian-12-amd64-*" }}
-    owners      = ["136693071363"]
-    most_recent = true
-  }}
-}}
-build {{
-  sources = ["source.amazon-ebs.t"]
-}}
-"#
-    )
+    world::template(&format!("ami_name = \"kiln-it-options\"\n  {source}"), "")
 }
 
 /// A place with a template, and rules of faults.

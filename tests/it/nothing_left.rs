@@ -4,29 +4,12 @@ use nix::sys::signal::Signal;
 
 use crate::endpoint::{Endpoint, Watched, wait};
 use crate::sandbox::{Sandbox, can_boot};
-use crate::world::resources;
+use crate::world::{self, resources};
 
-/// A template for local EC2 with more in its source and in its build.
+/// A template with more in its source and in its build.
 fn template(source: &str, build: &str) -> String {
-    format!(
-        r#"source "amazon-ebs" "t" {{
-  ami_name      = "kiln-it-nothing-left"
-  instance_type = "t3.micro"
-  region        = "us-east-1"
-  ssh_username  = "admin"
-  {source}
-  source_ami_filter {{
-    filters     = {{ name = "debian-12-amd64-*" }}
-    owners      = ["136693071363"]
-    most_recent = true
-  }}
-}}
-build {{
-  sources = ["source.amazon-ebs.t"]
-  {build}
-}}
-"#
-    )
+    let own = "ami_name = \"kiln-it-nothing-left\"\n  instance_type = \"t3.micro\"";
+    world::template(&format!("{own}\n  {source}"), build)
 }
 
 fn of_kind(sandbox: &Sandbox, region: &str, kind: &str) -> Vec<String> {

@@ -8,29 +8,12 @@ use serde_json::{Value as Json, json};
 
 use crate::endpoint::{Endpoint, Watched, wait};
 use crate::sandbox::{Ran, Sandbox, can_boot};
+use crate::world;
 
 /// A template with more in its source and in its build.
 fn template(source: &str, build: &str) -> String {
-    format!(
-        r#"variable "word" {{}}
-source "amazon-ebs" "t" {{
-  ami_name      = "kiln-it-resume-{{{{timestamp}}}}"
-  instance_type = "t3.micro"
-  region        = "us-east-1"
-  ssh_username  = "admin"
-  {source}
-  source_ami_filter {{
-    filters     = {{ name = "debian-12-amd64-*" }}
-    owners      = ["136693071363"]
-    most_recent = true
-  }}
-}}
-build {{
-  sources = ["source.amazon-ebs.t"]
-  {build}
-}}
-"#
-    )
+    let own = "ami_name = \"kiln-it-resume-{{timestamp}}\"\n  instance_type = \"t3.micro\"";
+    format!("variable \"word\" {{}}\n{}", world::template(&format!("{own}\n  {source}"), build))
 }
 
 /// The binary as a client of the endpoint.

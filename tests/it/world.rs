@@ -7,6 +7,27 @@ use nix::sys::signal::Signal;
 
 use crate::sandbox::{Sandbox, aws, ec2};
 
+/// A template for local EC2: a source with these lines, and a build with those.
+pub fn template(source: &str, build: &str) -> String {
+    format!(
+        r#"source "amazon-ebs" "t" {{
+  region       = "us-east-1"
+  ssh_username = "admin"
+  {source}
+  source_ami_filter {{
+    filters     = {{ name = "debian-12-amd64-*" }}
+    owners      = ["136693071363"]
+    most_recent = true
+  }}
+}}
+build {{
+  sources = ["source.amazon-ebs.t"]
+  {build}
+}}
+"#
+    )
+}
+
 /// Resources of local EC2, as `kind id`, that are not gone.
 pub fn resources(sandbox: &Sandbox, region: &str) -> BTreeSet<String> {
     let mut server = sandbox.start(&["ec2-local", "--listen", "127.0.0.1:0"]);

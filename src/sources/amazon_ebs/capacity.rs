@@ -19,12 +19,12 @@ pub fn is_given(options: &Options) -> bool {
 }
 
 /// The reserved capacity that a launch may use. None at all when the template is silent: it may be kept for something else.
-pub fn of(options: &Options) -> Option<Capacity> {
+pub fn of(options: &Options) -> Capacity {
     let preference =
         || Capacity::Preference(given(&options.capacity_reservation_preference).unwrap_or("none").to_owned());
     let group = given(&options.capacity_reservation_group_arn).map(|arn| Capacity::Group(arn.to_owned()));
     let one = given(&options.capacity_reservation_id).map(|id| Capacity::Reservation(id.to_owned()));
-    Some(one.or(group).unwrap_or_else(preference))
+    one.or(group).unwrap_or_else(preference)
 }
 
 /// ARNs of the licence configurations.
@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn a_silent_template_uses_no_reserved_capacity() {
-        assert_eq!(of(&Options::default()), Some(Capacity::Preference("none".into())));
+        assert_eq!(of(&Options::default()), Capacity::Preference("none".into()));
         let options = Options { capacity_reservation_id: Some("cr-1".into()), ..Options::default() };
-        assert_eq!(of(&options), Some(Capacity::Reservation("cr-1".into())));
+        assert_eq!(of(&options), Capacity::Reservation("cr-1".into()));
         assert!(problems(&options).is_empty());
         let both = Options { capacity_reservation_preference: Some("open".into()), ..options };
         assert_eq!(problems(&both).len(), 1);

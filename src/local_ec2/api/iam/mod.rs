@@ -16,7 +16,7 @@ pub use profile::{
 pub use role::{create as create_role, delete as delete_role, get as get_role, list as list_roles, tag as tag_role};
 
 use super::Call;
-use crate::local_ec2::state::{Moment, Tags, id};
+use crate::local_ec2::state::{Moment, Region, Tags, id};
 use crate::local_ec2::wire::{Error, Params, Xml};
 
 /// `2026-11-20T13:47:59Z`: IAM's times have no fractions.
@@ -48,6 +48,22 @@ fn need_name<'a>(call: &Call<'a>, parameter: &str, longest: usize) -> Result<&'a
         return Err(invalid(name, &member, "Member must satisfy regular expression pattern: [\\w+=,.@-]+"));
     }
     Ok(name)
+}
+
+/// TagRole and TagInstanceProfile: `tags_of` finds what the tags are put on.
+fn put_tags(
+    call: &Call<'_>,
+    parameter: &str,
+    longest: usize,
+    tags_of: impl for<'a> Fn(&'a mut Region, &str) -> Result<&'a mut Tags, Error>,
+) -> Result<Xml, Error> {
+    let name = need_name(call, parameter, longest)?;
+    let tags = read_tags(call.params);
+    call.update(|account| {
+        tags_of(account, name)?.extend(tags);
+        Ok(())
+    })?;
+    Ok(Xml::new())
 }
 
 /// `/` unless the request says otherwise.

@@ -1,6 +1,8 @@
 //! Instance profiles, and how EC2 finds them.
 
-use super::{arn, conflict, fresh_id, need_name, no_such, path, read_tags, role, time, write_page, write_tags};
+use super::{
+    arn, conflict, fresh_id, need_name, no_such, path, put_tags, read_tags, role, time, write_page, write_tags,
+};
 use crate::local_ec2::api::Call;
 use crate::local_ec2::state::{InstanceProfile, Region, Scope, Tags};
 use crate::local_ec2::timing::Transition;
@@ -134,13 +136,7 @@ pub fn list(call: &Call<'_>) -> Result<Xml, Error> {
 
 /// TagInstanceProfile.
 pub fn tag(call: &Call<'_>) -> Result<Xml, Error> {
-    let name = need_name(call, "InstanceProfileName", 128)?;
-    let tags = read_tags(call.params);
-    call.update(|account| {
-        get_mut(account, name)?.tags.extend(tags);
-        Ok(())
-    })?;
-    Ok(Xml::new())
+    put_tags(call, "InstanceProfileName", 128, |account, name| Ok(&mut get_mut(account, name)?.tags))
 }
 
 /// The profile of a launch, by name or ARN: its ARN and id. One that was just changed is not known to EC2 yet; Packer retries on the text.

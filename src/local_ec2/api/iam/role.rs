@@ -1,7 +1,8 @@
 //! Roles.
 
 use super::{
-    arn, check_document, conflict, fresh_id, need, need_name, no_such, path, read_tags, time, write_page, write_tags,
+    arn, check_document, conflict, fresh_id, need, need_name, no_such, path, put_tags, read_tags, time, write_page,
+    write_tags,
 };
 use crate::local_ec2::api::Call;
 use crate::local_ec2::state::{Region, Role, Tags};
@@ -100,13 +101,7 @@ pub fn delete(call: &Call<'_>) -> Result<Xml, Error> {
 
 /// TagRole.
 pub fn tag(call: &Call<'_>) -> Result<Xml, Error> {
-    let name = need_name(call, "RoleName", 64)?;
-    let tags = read_tags(call.params);
-    call.update(|account| {
-        get_mut(account, name)?.tags.extend(tags);
-        Ok(())
-    })?;
-    Ok(Xml::new())
+    put_tags(call, "RoleName", 64, |account, name| Ok(&mut get_mut(account, name)?.tags))
 }
 
 /// A role, to change.

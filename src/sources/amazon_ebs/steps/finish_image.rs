@@ -2,10 +2,10 @@
 
 use futures_util::future::try_join_all;
 
-use crate::aws::image::{self, Image};
+use crate::aws::image::Image;
 use crate::aws::image_attributes::{self as attributes, Cooldown, Shares};
 use crate::aws::tags::{EXPIRES, Tags};
-use crate::aws::{Ec2, tags};
+use crate::aws::{Ec2, snapshot, tags};
 use crate::engine::Cause;
 use crate::engine::step::StepError;
 
@@ -87,7 +87,7 @@ async fn set_tags(bake: &Bake<'_>, region: &str, image: &Image, tags: &BuildTags
     if lacks(&image.tags, &tags.image) {
         tags::put(&ec2, std::slice::from_ref(&image.id), &tags.image).await?;
     }
-    let of_snapshots = image::snapshot_tags(&ec2, &image.snapshots).await?;
+    let of_snapshots = snapshot::tags_of(&ec2, &image.snapshots).await?;
     let bare = |id: &&String| of_snapshots.get(*id).is_none_or(|own| lacks(own, &tags.snapshots));
     let bare: Vec<String> = image.snapshots.iter().filter(bare).cloned().collect();
     Ok(tags::put(&ec2, &bare, &tags.snapshots).await?)

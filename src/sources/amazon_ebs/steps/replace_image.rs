@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 
 use crate::aws::image::{self, Image};
 use crate::aws::image_rename::{self, Renamed};
-use crate::aws::{Ec2, release};
+use crate::aws::{Ec2, release, snapshot};
 use crate::engine::Cause;
 use crate::engine::ledger::{Claim, ClaimId, Keep};
 
@@ -78,9 +78,9 @@ async fn remove(bake: &Bake<'_>, ec2: &Ec2, old: &Image) -> Result<(), Cause> {
     if !bake.source.options.force_delete_snapshot {
         return Ok(());
     }
-    for snapshot in &old.snapshots {
-        image::delete_snapshot(ec2, snapshot).await?;
-        bake.cx.events.say(format!("Deleted snapshot: {snapshot}"));
+    for id in &old.snapshots {
+        snapshot::release(ec2, id).await?;
+        bake.cx.events.say(format!("Deleted snapshot: {id}"));
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ async fn rename(bake: &Bake<'_>, ec2: &Ec2, new: &Image, tags: &BuildTags) -> Re
 async fn give_up(bake: &Bake<'_>, ec2: &Ec2, first: &Image, renamed: &Image) -> Result<(), Cause> {
     image::deregister(ec2, &first.id).await?;
     for snapshot in first.snapshots.iter().filter(|id| !renamed.snapshots.contains(id)) {
-        image::delete_snapshot(ec2, snapshot).await?;
+        snapshot::release(ec2, snapshot).await?;
     }
     let ledger = bake.cx.journal.ledger();
     let is_first = |claim: &Claim| claim.resource_id() == Some(&first.id);

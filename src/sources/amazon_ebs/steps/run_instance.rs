@@ -97,7 +97,7 @@ fn spec(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Launch, Cause> {
         tenancy: given(&placement.tenancy).or_else(|| given(&options.tenancy)),
         host: given(&placement.host_id),
         host_group: given(&placement.host_resource_group_arn),
-        capacity: capacity::of(options),
+        capacity: Some(capacity::of(options)),
         licenses: capacity::licenses(options),
         enclave: options.enable_nitro_enclave,
         public_ip: options.associate_public_ip_address,
