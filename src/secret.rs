@@ -35,6 +35,23 @@ impl<T> fmt::Display for Secret<T> {
     }
 }
 
+/// Writes and reads a secret as what it is: for files that only their owner can read, where nothing else would serve.
+pub mod in_the_open {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Secret;
+
+    /// Writes the value.
+    pub fn serialize<S: Serializer>(secret: &Secret<String>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.reveal())
+    }
+
+    /// Reads the value.
+    pub fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Secret<String>, D::Error> {
+        String::deserialize(deserializer).map(Secret::new)
+    }
+}
+
 /// The texts to mask in output. Clones share one registry.
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<RwLock<Registry>>);

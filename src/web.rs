@@ -46,7 +46,7 @@ pub struct Trust {
 }
 
 /// Whether a certificate is checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Check {
     /// It is.
     #[default]

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+use crate::secret::{Secret, in_the_open};
 pub use crate::web::Check;
 
-/// The access options of a template (packer-amazon.md section 1.1), resolved no further.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The access options of a template (packer-amazon.md section 1.1), resolved no further. Written out it holds its secrets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Access {
     /// Region; the SDK's own resolution applies when there is none.
     pub region: Option<String>,
     /// Shared-config profile.
     pub profile: Option<String>,
-    /// Static credentials: key id, secret, session token.
-    pub keys: Option<(String, Secret<String>, Option<Secret<String>>)>,
+    /// Static credentials.
+    pub keys: Option<Keys>,
     /// A credentials file to use instead of the default one.
     pub credentials_file: Option<String>,
     /// Base URL for EC2, for every regional client.
@@ -32,8 +34,21 @@ pub struct Access {
     pub denials: Denials,
 }
 
+/// Static credentials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Keys {
+    /// Access key id.
+    pub id: String,
+    /// Secret access key.
+    #[serde(with = "in_the_open")]
+    pub secret: Secret<String>,
+    /// Session token; empty when there is none.
+    #[serde(with = "in_the_open")]
+    pub token: Secret<String>,
+}
+
 /// A role to assume.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Role {
     /// Its ARN.
     pub arn: String,
@@ -52,7 +67,7 @@ pub struct Role {
 }
 
 /// Whether the metadata service of the machine that Kiln runs on is asked for credentials.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Metadata {
     /// It is, after everything else.
     #[default]
@@ -62,7 +77,7 @@ pub enum Metadata {
 }
 
 /// Whether `sts:GetCallerIdentity` is called first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Validation {
     /// It is.
     #[default]
@@ -72,7 +87,7 @@ pub enum Validation {
 }
 
 /// What is done with the encoded part of a refusal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Denials {
     /// It is shown as it is.
     #[default]

@@ -10,11 +10,12 @@ use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use tokio::sync::OnceCell;
 
 use crate::engine::ledger::Place;
 use crate::event::Events;
 
-use super::access::{Access, Check, Denials, LocalEndpoint, Metadata, Role};
+use super::access::{Access, Check, Denials, Keys, LocalEndpoint, Metadata, Role};
 use super::batch::Batch;
 use super::error::{Error, Kind};
 use super::line::Line;
@@ -33,6 +34,8 @@ pub struct Aws {
     region: String,
     line: Arc<Line>,
     regions: Mutex<HashMap<String, Arc<Ec2>>>,
+    /// The account, when it was asked for.
+    pub(super) account: OnceCell<String>,
 }
 
 /// EC2 in one region.
@@ -75,7 +78,7 @@ impl Aws {
         let attempts = access.attempts.filter(|n| *n > 0).or_else(|| attempts_variable(&config));
         let reader = (access.denials == Denials::Decode).then(|| aws_sdk_sts::Client::new(&config));
         let line = Arc::new(Line::new(attempts, events, reader));
-        Ok(Self { config, access, local, region, line, regions: Mutex::default() })
+        Ok(Self { config, access, local, region, line, regions: Mutex::default(), account: OnceCell::new() })
     }
 
     /// The region of the access options.
@@ -205,7 +208,7 @@ async fn load(access: &Access, local: Option<&LocalEndpoint>) -> SdkConfig {
 /// Local EC2 takes any key. The template's own keys are used, since they choose the account there; the user's real ones never are.
 async fn load_local(loader: ConfigLoader, access: &Access, local: &LocalEndpoint) -> SdkConfig {
     let (id, secret) = match &access.keys {
-        Some((id, secret, _)) => (id.clone(), secret.reveal().clone()),
+        Some(keys) => (keys.id.clone(), keys.secret.reveal().clone()),
         None => ("local".to_owned(), "local".to_owned()),
     };
     let loader = loader.credentials_provider(Credentials::new(id, secret, None, None, "local EC2"));
@@ -214,8 +217,8 @@ async fn load_local(loader: ConfigLoader, access: &Access, local: &LocalEndpoint
 }
 
 async fn with_keys(loader: ConfigLoader, access: &Access) -> ConfigLoader {
-    if let Some((id, secret, token)) = &access.keys {
-        let token = token.as_ref().map(|token| token.reveal().clone());
+    if let Some(Keys { id, secret, token }) = &access.keys {
+        let token = Some(token.reveal().clone()).filter(|token| !token.is_empty());
         return loader.credentials_provider(Credentials::new(id, secret.reveal(), token, None, "template"));
     }
     let Some(file) = &access.credentials_file else { return loader };

@@ -1,11 +1,14 @@
-//! What runs left in a region, found by tags alone: for machines that do not have the journal.
+//! What runs left in a region, found by tags alone: for machines that do not have the journal, and for journals that have lost lines.
 
 use std::time::SystemTime;
 
 use aws_sdk_ec2::types::Filter;
 
-use super::clients::Ec2;
+use crate::engine::ledger::{Intent, Keep, Ledger, Place};
+
+use super::clients::{Aws, Ec2};
 use super::error::Error;
+use super::iam;
 use super::image::Image;
 use super::release::{IMAGE, INSTANCE, KEY_PAIR, LAUNCH_TEMPLATE, SECURITY_GROUP, SNAPSHOT, VOLUME};
 use super::repeat::look;
@@ -37,6 +40,21 @@ impl Tagged {
         let (id, name) = (id?.to_owned(), name.unwrap_or_default().to_owned());
         Some(Self { kind, id, name, run, build, expires })
     }
+
+    /// As if a journal named it. Its age is that of its run: who finds it sees it.
+    pub fn intent(&self, place: &Place, keep: Keep) -> Intent {
+        let (build, kind, name) = (self.build.clone(), self.kind.to_owned(), self.name.clone());
+        Intent { build, kind, keep, place: place.clone(), name, at: 0, token: String::new() }
+    }
+}
+
+/// What a run has in a region, and in the account if it `uses_iam`, and its journal does not name: it may have lost lines.
+pub async fn unnamed(aws: &Aws, region: &str, uses_iam: bool, run: &str, known: &Ledger) -> Result<Vec<Tagged>, Error> {
+    let ec2 = aws.ec2_in(region);
+    let in_account = async { if uses_iam { iam::tagged(aws).await } else { Ok(Vec::new()) } };
+    let (in_region, in_account) = tokio::try_join!(find(&ec2), in_account)?;
+    let all = in_region.into_iter().chain(in_account);
+    Ok(all.filter(|one| one.run == run && !known.names(&one.intent(&ec2.place, Keep::Never), &one.id)).collect())
 }
 
 /// Everything in a region that carries a lease.
@@ -65,7 +83,11 @@ fn ours() -> Filter {
 async fn key_pairs(ec2: &Ec2) -> Result<Vec<Tagged>, Error> {
     look(ec2, Age::Old, async || {
         let found = ec2.client.describe_key_pairs().filters(ours()).send().await;
-        let found = found.map_err(|e| Error::from_sdk("DescribeKeyPairs", &ec2.region, &e))?;
+        let found = match found.map_err(|e| Error::from_sdk("DescribeKeyPairs", &ec2.region, &e)) {
+            // The rights that Packer asks for do not include this one, and a key pair costs nothing.
+            Err(error) if error.has_code("UnauthorizedOperation") => return Ok(Vec::new()),
+            found => found?,
+        };
         let tagged = |pair: &aws_sdk_ec2::types::KeyPairInfo| {
             Tagged::new(KEY_PAIR, pair.key_pair_id(), pair.key_name(), &from_sdk(pair.tags()))
         };

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::ledger::{Entry, Outcome};
+use crate::engine::ledger::{Entry, Intent, Outcome};
 use crate::engine::{chain, continuation};
 use crate::event::{Events, Leftover};
 use crate::hcl::duration::GoDuration;
 use crate::report::{self, Reporter};
-use crate::run::cleanup::{Worlds, sweep};
+use crate::run::dead::{DeadRun, Worlds};
 use crate::sources::World;
 
 use super::local_ec2::{self, Local};
@@ -92,10 +92,6 @@ async fn clean_all(
     if unfinished.is_empty() {
         return Ok(Vec::new());
     }
-    if args.dry_run {
-        unfinished.iter().for_each(|one| show(one, reporter));
-        return Ok(Vec::new());
-    }
     let cancel = interrupt::listen(reporter)?;
     let local = local(unfinished, settings, reporter).await?;
     let events = Events::new(reporter.sink());
@@ -104,7 +100,13 @@ async fn clean_all(
         aws: World::default().telling(events.clone()),
         local: local.iter().map(|local| (local.endpoint().directory, of_local(local))).collect(),
     };
-    let left = cancel.guard(sweep_all(unfinished, &worlds, settings, reporter)).await;
+    let cleaning = async {
+        match args.dry_run {
+            true => show_all(unfinished, &worlds, reporter).await,
+            false => sweep_all(unfinished, &worlds, settings, reporter).await,
+        }
+    };
+    let left = cancel.guard(cleaning).await;
     if let Some(local) = local {
         local.stop().await;
     }
@@ -117,26 +119,64 @@ async fn sweep_all(
     settings: &Settings,
     reporter: &Arc<Reporter>,
 ) -> Result<Vec<Leftover>, String> {
-    let events = Events::new(reporter.sink());
     let mut left = Vec::new();
-    for PastRun { run, journal, .. } in unfinished {
-        let of_run = sweep(journal, run, worlds, &events).await;
+    for past in unfinished {
+        let of_run = sweep(past, worlds, reporter).await;
         if of_run.is_empty() {
-            let end = Entry::End { outcome: journal.ledger().outcome().unwrap_or(Outcome::Interrupted) };
-            journal.append(&end).map_err(|e| chain(&e))?;
-            continuation::forget(&settings.state, run);
-            reporter.print(format!("Run {run}: nothing is left."));
+            let end = Entry::End { outcome: past.journal.ledger().outcome().unwrap_or(Outcome::Interrupted) };
+            past.journal.append(&end).map_err(|e| chain(&e))?;
+            continuation::forget(&settings.state, &past.run);
+            reporter.print(format!("Run {}: nothing is left.", past.run));
         }
         left.extend(of_run);
     }
     Ok(left)
 }
 
+async fn sweep(past: &PastRun, worlds: &Worlds, reporter: &Reporter) -> Vec<Leftover> {
+    let dead = dead(past, worlds);
+    let looked = adopt(past, &dead).await;
+    let mut left = dead.sweep(&Events::new(reporter.sink())).await;
+    if let Err(reason) = looked
+        && left.iter().all(|one| one.reason != reason)
+    {
+        let (run, remedy) = (past.run.clone(), format!("kiln cleanup {}", past.run));
+        left.push(Leftover {
+            kind: "what may be there of run".to_owned(),
+            id: run,
+            region: dead.regions(),
+            reason,
+            remedy,
+        });
+    }
+    left
+}
+
+async fn adopt(past: &PastRun, dead: &DeadRun<'_>) -> Result<(), String> {
+    for (intent, id) in unnamed(past, dead).await? {
+        past.journal.adopt(intent, id).map_err(|e| chain(&e))?;
+    }
+    Ok(())
+}
+
+fn dead<'a>(past: &'a PastRun, worlds: &'a Worlds) -> DeadRun<'a> {
+    DeadRun { run: &past.run, journal: &past.journal, reaches: past.reaches.clone(), worlds }
+}
+
+/// A run that came to its end has a whole journal.
+async fn unnamed(past: &PastRun, dead: &DeadRun<'_>) -> Result<Vec<(Intent, String)>, String> {
+    match past.state() {
+        State::Killed => dead.unnamed().await.map_err(|e| chain(e.as_ref())),
+        State::Running | State::Ended(_) => Ok(Vec::new()),
+    }
+}
+
 /// Local EC2 is started when a run rehearsed on it, and its state is where it was: an empty one would know of nothing and take that for gone.
 async fn local(unfinished: &[PastRun], settings: &Settings, reporter: &Arc<Reporter>) -> Result<Option<Local>, String> {
+    let here = settings.data.display().to_string();
     let needed = |one: &PastRun| {
-        let here = settings.data.display().to_string();
         one.held().iter().any(|claim| claim.intent.place.local == here)
+            || one.reaches.values().flat_map(|reach| &reach.places).any(|place| place.local == here)
     };
     if !local_ec2::state_directory(&settings.data).exists() {
         return Ok(None);
@@ -147,17 +187,23 @@ async fn local(unfinished: &[PastRun], settings: &Settings, reporter: &Arc<Repor
     Ok(None)
 }
 
-fn show(unfinished: &PastRun, reporter: &Reporter) {
-    reporter.print(format!("Run {}:", unfinished.run));
-    for claim in unfinished.held() {
-        reporter.print(format!("  {} in {}", crate::run::cleanup::describe(&claim), claim.intent.place.region));
+async fn show_all(unfinished: &[PastRun], worlds: &Worlds, reporter: &Arc<Reporter>) -> Result<Vec<Leftover>, String> {
+    for past in unfinished {
+        reporter.print(format!("Run {}:", past.run));
+        for claim in past.held() {
+            reporter.print(format!("  {} in {}", crate::run::cleanup::describe(&claim), claim.intent.place.region));
+        }
+        for (intent, id) in unnamed(past, &dead(past, worlds)).await? {
+            reporter.print(format!("  {} {id} in {}, by its tag", intent.kind, intent.place.region));
+        }
     }
+    Ok(Vec::new())
 }
 
 /// What the journals hold.
 #[derive(Default)]
 struct Found {
-    /// Runs that owe something and whose process is gone.
+    /// Runs that owe something, or may, and whose process is gone.
     unfinished: Vec<PastRun>,
     /// How many runs are still going on.
     alive: usize,
@@ -183,10 +229,10 @@ fn unfinished(args: &Args, directory: &Path, reporter: &Reporter) -> Result<Foun
 fn look(run: PastRun, found: &mut Found, reporter: &Reporter) {
     run.damage.iter().for_each(|line| reporter.print_error(format!("Warning: {line}")));
     found.damaged += usize::from(!run.damage.is_empty());
-    if run.held().is_empty() {
+    if !run.may_hold() {
         return;
     }
-    if run.state() == State::Running {
+    if run.state() == State::Running || !run.journal.share() {
         reporter.print(format!("Run {} is still going on; it is left alone.", run.run));
         found.alive += 1;
         return;

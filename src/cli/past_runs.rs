@@ -1,11 +1,13 @@
 //! The runs that this machine has journals of.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::engine::chain;
+use crate::engine::continuation::Reach;
 use crate::engine::journal::{Journal, Opened};
 use crate::engine::ledger::{Claim, Entry, Outcome, Verdict};
+use crate::engine::{chain, continuation};
 use crate::run::sweep::began;
 
 /// A run, as its journal tells it.
@@ -18,6 +20,10 @@ pub struct PastRun {
     pub entries: Vec<Entry>,
     /// Lines of it that cannot be read or believed.
     pub damage: Vec<String>,
+    /// How its builds reached what they made; nothing when it has nothing any more, or the file is lost.
+    pub reaches: BTreeMap<String, Reach>,
+    /// Whether a process works on it.
+    in_use: bool,
 }
 
 /// How a run stands.
@@ -25,7 +31,7 @@ pub struct PastRun {
 pub enum State {
     /// Its process works on it.
     Running,
-    /// Its process was killed, or is on another machine.
+    /// Its process was killed.
     Killed,
     /// It came to its end.
     Ended(Outcome),
@@ -35,7 +41,7 @@ pub enum State {
 pub fn all(directory: &Path) -> (Vec<PastRun>, Vec<String>) {
     let (mut runs, mut unreadable) = (Vec::new(), Vec::new());
     for path in journals(directory) {
-        match open(&path) {
+        match open(directory, &path) {
             Ok(run) => runs.push(run),
             Err(error) => unreadable.push(error),
         }
@@ -51,7 +57,7 @@ pub fn one(directory: &Path, beginning: &str) -> Result<PastRun, String> {
     let matches = |path: &PathBuf| id(path).starts_with(beginning);
     let found: Vec<PathBuf> = journals(directory).into_iter().filter(matches).collect();
     match &found[..] {
-        [path] => open(path),
+        [path] => open(directory, path),
         [] => Err(format!("no run `{beginning}` in {}: `kiln runs` lists them", directory.display())),
         many => {
             let ids: Vec<String> = many.iter().map(|path| id(path)).collect();
@@ -60,9 +66,11 @@ pub fn one(directory: &Path, beginning: &str) -> Result<PastRun, String> {
     }
 }
 
-fn open(path: &Path) -> Result<PastRun, String> {
+fn open(directory: &Path, path: &Path) -> Result<PastRun, String> {
     let Opened { journal, entries, damage } = Journal::open(path).map_err(|error| chain(&error))?;
-    Ok(PastRun { run: id(path), journal, entries, damage })
+    let (run, in_use) = (id(path), journal.is_in_use());
+    let reaches = continuation::reaches(directory, &run);
+    Ok(PastRun { run, journal, entries, damage, reaches, in_use })
 }
 
 fn id(path: &Path) -> String {
@@ -82,7 +90,7 @@ impl PastRun {
     pub fn state(&self) -> State {
         match self.journal.ledger().outcome() {
             Some(outcome) => State::Ended(outcome),
-            None if self.has_process() => State::Running,
+            None if self.in_use => State::Running,
             None => State::Killed,
         }
     }
@@ -90,6 +98,11 @@ impl PastRun {
     /// What it still holds, newest first.
     pub fn held(&self) -> Vec<Claim> {
         self.journal.ledger().owed(None, Verdict::Failure)
+    }
+
+    /// Whether it holds something, or may: who was killed did not come to its end, and its journal may have lost lines.
+    pub fn may_hold(&self) -> bool {
+        !self.held().is_empty() || (self.state() == State::Killed && !self.reaches.is_empty())
     }
 
     /// When it began, in seconds since 1970.
@@ -108,18 +121,6 @@ impl PastRun {
         });
         told.unwrap_or_default()
     }
-
-    /// Whether a process of the number that last worked on it runs the same program here.
-    fn has_process(&self) -> bool {
-        let last = self.entries.iter().rev().find_map(|entry| match entry {
-            Entry::Run { pid, host, .. } | Entry::Resumed { pid, host, .. } => Some((*pid, host.as_str())),
-            _ => None,
-        });
-        let Some((pid, host)) = last else { return false };
-        let here = nix::unistd::gethostname().is_ok_and(|name| name.to_string_lossy() == host);
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        here && name.trim() == "kiln" && pid != std::process::id()
-    }
 }
 
 /// How long the journal of a run that holds nothing is kept, for `kiln runs`: a month.
@@ -128,9 +129,9 @@ const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Removes the journals of runs that ended long ago and hold nothing.
 pub fn forget_old(directory: &Path, now: SystemTime) {
     let old = |path: &PathBuf| began(&id(path)).is_some_and(|began| began + REMEMBERED < now);
-    let settled = |run: &PastRun| run.damage.is_empty() && run.held().is_empty() && run.state() != State::Running;
+    let settled = |run: &PastRun| run.damage.is_empty() && !run.may_hold() && run.state() != State::Running;
     for path in journals(directory).into_iter().filter(old) {
-        if open(&path).as_ref().is_ok_and(settled) {
+        if open(directory, &path).as_ref().is_ok_and(settled) {
             // One that stays is forgotten the next time.
             let _ = std::fs::remove_file(path);
         }

@@ -69,10 +69,10 @@ impl Resumed {
 }
 
 fn check(past: &PastRun) -> Result<(), String> {
-    if past.state() == State::Running {
-        return Err(format!("run {} is still going on", past.run));
+    if past.state() == State::Running || !past.journal.own() {
+        return Err(format!("another process works on run {}", past.run));
     }
-    if past.held().is_empty() {
+    if !past.may_hold() {
         return Err(format!("run {} holds nothing to go on with: start a new one with `kiln build`", past.run));
     }
     Ok(())

@@ -16,7 +16,7 @@ use super::settings::Settings;
 /// Lists the runs of this machine: state, age, and what each still holds
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only runs that hold something.
+    /// Only runs that hold something, or may: those that were killed.
     #[arg(long)]
     holding: bool,
     /// Writes one JSON object a run.
@@ -32,7 +32,7 @@ pub fn run(args: &Args, settings: &Settings) -> ExitCode {
     };
     let (runs, unreadable) = past_runs::all(&settings.state);
     let now = jiff::Timestamp::now().as_second();
-    let shown: Vec<&PastRun> = runs.iter().filter(|run| !args.holding || !run.held().is_empty()).collect();
+    let shown: Vec<&PastRun> = runs.iter().filter(|run| !args.holding || run.may_hold()).collect();
     match (args.json, shown.is_empty()) {
         (true, _) => shown.iter().for_each(|run| reporter.print_raw(format!("{}\n", object(run)))),
         (false, true) => reporter.print(format!("No runs in {}.", settings.state.display())),
@@ -55,7 +55,7 @@ fn show(run: &PastRun, now: i64, reporter: &Reporter) {
             claim.intent.build
         ));
     }
-    if !run.held().is_empty() && run.state() != State::Running {
+    if run.may_hold() && run.state() != State::Running {
         reporter.print(format!("    go on: kiln resume {0}    remove: kiln cleanup {0}", run.run));
     }
 }

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 
+use super::ledger::Place;
+
 /// The file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}")]
@@ -36,6 +38,22 @@ pub struct Continuation {
     pub options: BTreeMap<String, BTreeMap<String, String>>,
     /// Private keys by build, in OpenSSH's format.
     pub keys: BTreeMap<String, String>,
+    /// How builds reach what they make, by build.
+    #[serde(default)]
+    pub reaches: BTreeMap<String, Reach>,
+}
+
+/// How a build reaches what it makes. Whoever goes on or cleans up must come to the same account, and may have to look for what the journal does not name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// The account; empty when the template keeps it from being asked for.
+    pub account: String,
+    /// Where it may make something.
+    pub places: Vec<Place>,
+    /// Whether it may make something that belongs to the account and to no region.
+    pub uses_iam: bool,
+    /// The template's access options, as only its source understands them, secrets included.
+    pub access: serde_json::Value,
 }
 
 /// The file of one run. Clones share it.
@@ -53,9 +71,7 @@ impl Keeper {
     /// Reads the file of an earlier run.
     pub fn open(directory: &Path, run: &str) -> Result<Self, Error> {
         let path = path_of(directory, run);
-        let at = |source| Error { path: path.clone(), source };
-        let text = std::fs::read(&path).map_err(at)?;
-        let continuation = serde_json::from_slice(&text).map_err(|e| at(e.into()))?;
+        let continuation = read(&path)?;
         Ok(Self(Arc::new(Mutex::new((path, continuation)))))
     }
 
@@ -70,10 +86,28 @@ impl Keeper {
 
     /// Adds the private key of a build's machine; it is on disk when this returns.
     pub fn keep_key(&self, build: &str, key: &str) -> Result<(), Error> {
+        self.change(|continuation| {
+            continuation.keys.insert(build.to_owned(), key.to_owned());
+        })
+    }
+
+    /// Adds how a build reaches what it makes; it is on disk when this returns.
+    pub fn keep_reach(&self, build: &str, reach: Reach) -> Result<(), Error> {
+        self.change(|continuation| {
+            continuation.reaches.insert(build.to_owned(), reach);
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Continuation)) -> Result<(), Error> {
         let mut inner = self.lock();
-        inner.1.keys.insert(build.to_owned(), key.to_owned());
+        change(&mut inner.1);
         let (path, continuation) = &*inner;
         save(path, continuation)
+    }
+
+    /// How a build reaches what it makes, when it has come so far.
+    pub fn reach(&self, build: &str) -> Option<Reach> {
+        self.lock().1.reaches.get(build).cloned()
     }
 
     /// The private key of a build's machine.
@@ -85,6 +119,17 @@ impl Keeper {
     pub fn remove(&self) {
         remove(&self.lock().0);
     }
+}
+
+/// How the builds of a run reach what they make; nothing when the file is gone or torn.
+pub fn reaches(directory: &Path, run: &str) -> BTreeMap<String, Reach> {
+    read(&path_of(directory, run)).map(|continuation| continuation.reaches).unwrap_or_default()
+}
+
+fn read(path: &Path) -> Result<Continuation, Error> {
+    let at = |source| Error { path: path.to_owned(), source };
+    let text = std::fs::read(path).map_err(at)?;
+    serde_json::from_slice(&text).map_err(|e| at(e.into()))
 }
 
 /// Removes the file of a run that nobody will go on with.

@@ -2,7 +2,7 @@
 //!
 //! No resource exists that is not in here first, so whatever happens to this process, another one knows what to look for.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -72,6 +72,8 @@ impl Journal {
         let at = |source| Error::Io { path: path.clone(), source };
         std::fs::create_dir_all(directory).map_err(at)?;
         let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(at)?;
+        // Nobody can have it before it is there. Where file systems have no locks the run does without.
+        let _ = file.try_lock();
         File::open(directory).and_then(|handle| handle.sync_all()).map_err(at)?;
         let inner = Inner { file, path: path.clone(), ledger: Ledger::default(), end: 0, is_torn: false };
         let journal = Self(Arc::new(Mutex::new(inner)));
@@ -96,10 +98,6 @@ impl Journal {
                 Err(reason) => damage.push(format!("{}:{number}: {reason}", path.display())),
             }
         }
-        // Without a single whole line the run had not begun, and has made nothing.
-        if whole > 0 && !matches!(entries.first(), Some(Entry::Run { .. })) && damage.is_empty() {
-            damage.push(format!("{}: it does not begin with a run", path.display()));
-        }
         let file = OpenOptions::new().append(true).open(path).map_err(at)?;
         let inner = Inner { file, path: path.to_owned(), ledger, end: whole as u64, is_torn: whole < text.len() };
         Ok(Opened { journal: Self(Arc::new(Mutex::new(inner))), entries, damage })
@@ -107,6 +105,25 @@ impl Journal {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Whether a process works on the run, on whichever machine: it has the file locked, and no longer than it lives.
+    pub fn is_in_use(&self) -> bool {
+        let inner = self.lock();
+        let in_use = matches!(inner.file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        // What was locked only to look is let go again; what cannot be, goes with the file.
+        let _ = inner.file.unlock();
+        in_use
+    }
+
+    /// Takes the run over, alone, until the file is closed. False when another process works on it.
+    pub fn own(&self) -> bool {
+        !matches!(self.lock().file.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Joins those that clean up after the run, until the file is closed. False when another process works on it.
+    pub fn share(&self) -> bool {
+        !matches!(self.lock().file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
     /// Writes an entry; it is on disk when this returns.
@@ -146,6 +163,13 @@ impl Journal {
                 Err(AcquireError::Create(error))
             }
         }
+    }
+
+    /// Records something that exists and that the journal does not name (any more).
+    pub fn adopt(&self, intent: Intent, id: String) -> Result<ClaimId, Error> {
+        let claim = self.intend(intent)?;
+        self.append(&Entry::Made { claim, id })?;
+        Ok(claim)
     }
 
     fn intend(&self, intent: Intent) -> Result<ClaimId, Error> {

@@ -20,7 +20,7 @@ pub enum Keep {
 }
 
 /// Where a resource lives, so that another process can find it again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// Region, `eu-west-1` for one.
     pub region: String,
@@ -186,6 +186,7 @@ pub struct Ledger {
     steps: BTreeSet<(String, String)>,
     provisioned: BTreeMap<(String, usize), String>,
     built: BTreeSet<String>,
+    resumptions: usize,
 }
 
 impl Ledger {
@@ -232,6 +233,7 @@ impl Ledger {
             }
             Entry::Resumed { .. } => {
                 self.outcome = None;
+                self.resumptions += 1;
                 Ok(())
             }
             Entry::Restarted { build } => {
@@ -287,6 +289,11 @@ impl Ledger {
         self.claims.values().filter(wanted).cloned().collect()
     }
 
+    /// All claims, oldest first.
+    pub fn all(&self) -> impl Iterator<Item = &Claim> {
+        self.claims.values()
+    }
+
     /// All claims of a build, newest first.
     pub fn claims(&self, build: &str) -> impl Iterator<Item = &Claim> {
         self.claims.values().rev().filter(move |claim| claim.intent.build == build)
@@ -305,6 +312,25 @@ impl Ledger {
     /// Whether a build ended well, with its post-processors.
     pub fn is_built(&self, build: &str) -> bool {
         self.built.contains(build)
+    }
+
+    /// How often another process has gone on with the run.
+    pub fn resumptions(&self) -> usize {
+        self.resumptions
+    }
+
+    /// Whether a claim stands for this resource of a build, or may: what was asked for and never answered may have got the id.
+    pub fn names(&self, wanted: &Intent, id: &str) -> bool {
+        self.claims.values().any(|Claim { intent, state, .. }| {
+            let is_alike = intent.kind == wanted.kind && intent.place.region == wanted.place.region;
+            is_alike
+                && match state {
+                    ClaimState::Held(own) | ClaimState::Kept(own) => own == id,
+                    ClaimState::Intended if intent.name.is_empty() => intent.build == wanted.build,
+                    ClaimState::Intended => intent.name == wanted.name,
+                    ClaimState::Refused | ClaimState::Released => false,
+                }
+        })
     }
 
     /// One claim.

@@ -28,6 +28,9 @@ pub enum StepError {
     /// A product is still being made elsewhere and nobody waits for it any longer; it is left alone.
     #[error(transparent)]
     StillPending(Cause),
+    /// What the build has made cannot be reached from here: nothing of it is touched.
+    #[error(transparent)]
+    OutOfReach(Cause),
     /// The run was asked to stop.
     #[error("interrupted")]
     Cancelled,

@@ -154,6 +154,10 @@ fn place(build: &PreparedBuild, sources: &Sources) -> String {
 async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepError, place: Option<String>) -> Finished {
     let cause = chain(&error);
     let text = place.map_or_else(|| cause.clone(), |place| format!("{cause} ({place})"));
+    if matches!(error, StepError::OutOfReach(_)) {
+        let leftovers = cleanup::kept(cx, "out of reach from here");
+        return Finished { error: Some(text), aborted: true, leftovers, ..Finished::default() };
+    }
     let keep = matches!(cx.mode.on_error, OnError::Abort | OnError::RunCleanupProvisioner)
         || matches!(error, StepError::Aborted(_));
     if keep {
@@ -161,7 +165,7 @@ async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepErro
         if shared.world.local().is_some() {
             cx.events.warn("a local instance ends with Kiln: to look at it, use -on-error=ask or a breakpoint");
         }
-        let leftovers = cleanup::kept_by_abort(cx);
+        let leftovers = cleanup::kept(cx, "kept because of -on-error");
         return Finished { error: Some(text), aborted: true, leftovers, ..Finished::default() };
     }
     if let (StepError::Cancelled, OnError::Ask, Some(step)) = (&error, cx.mode.on_error, cx.ended_steps().first()) {
@@ -171,7 +175,7 @@ async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepErro
     let verdict = match error {
         StepError::Cancelled | StepError::ProductsKept(_) => Verdict::CutShort,
         StepError::StillPending(_) => Verdict::Waiting,
-        StepError::Failed(_) | StepError::Aborted(_) => Verdict::Failure,
+        StepError::Failed(_) | StepError::Aborted(_) | StepError::OutOfReach(_) => Verdict::Failure,
     };
     let mut leftovers = cleanup::settle(cx, &shared.world, build.source.as_ref(), verdict).await;
     match verdict {

@@ -1,17 +1,16 @@
-//! Releases what a build or a run owes: after success, failure or a signal, and for runs that were killed.
+//! Releases what a build owes: after success, failure or a signal.
 
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::aws::access::Access;
 use crate::aws::release::{self, Confirm};
 use crate::engine::cancel::{Cancelled, Urgency};
 use crate::engine::journal::Journal;
 use crate::engine::ledger::{Claim, Entry, Keep, Verdict};
 use crate::engine::step::Cx;
 use crate::engine::{Cause, chain};
-use crate::event::{EventKind, Events, Leftover};
+use crate::event::{EventKind, Leftover};
 use crate::sources::{Source, World};
 
 /// How long a release may take once nobody wants to wait any more.
@@ -61,7 +60,7 @@ async fn hurried(cx: &Cx, world: &World, source: &dyn Source, claim: &Claim) -> 
 }
 
 /// Records a release; what is left is returned.
-fn settled(journal: &Journal, run: &str, claim: &Claim, result: Result<(), Cause>) -> Option<Leftover> {
+pub(super) fn settled(journal: &Journal, run: &str, claim: &Claim, result: Result<(), Cause>) -> Option<Leftover> {
     match result {
         Ok(()) => {
             // What is gone is gone. A journal on a full disk says that it is owed, and the next clean-up finds nothing of it.
@@ -93,7 +92,7 @@ pub fn describe(claim: &Claim) -> String {
 }
 
 /// Packer's words where it has them, since people know them.
-fn announcement(claim: &Claim) -> String {
+pub(super) fn announcement(claim: &Claim) -> String {
     match claim.intent.kind.as_str() {
         release::KEY_PAIR => "Deleting temporary keypair...".to_owned(),
         release::SECURITY_GROUP => "Deleting temporary security group...".to_owned(),
@@ -109,57 +108,11 @@ fn announcement(claim: &Claim) -> String {
     }
 }
 
-/// What is left of a run without being owed: everything that an aborted build keeps.
-pub fn kept_by_abort(cx: &Cx) -> Vec<Leftover> {
+/// What is left of a run without being owed: everything that a build keeps, for this reason.
+pub fn kept(cx: &Cx, reason: &str) -> Vec<Leftover> {
     let owed = cx.journal.ledger().owed(Some(&cx.build), Verdict::Failure);
-    let reason = "kept because of -on-error".to_owned();
-    owed.iter().map(|claim| Leftover { remedy: choice(&cx.run), ..leftover(&cx.run, claim, reason.clone()) }).collect()
-}
-
-/// Releases what a run that is over still owes, found in its journal. Products of builds that succeeded were handed over and are not touched.
-pub async fn sweep(journal: &Journal, run: &str, worlds: &Worlds, events: &Events) -> Vec<Leftover> {
-    let owed = journal.ledger().owed(None, Verdict::Failure);
-    let releases = owed.iter().map(|claim| async move {
-        events.send(EventKind::Release(format!("{} ({})", announcement(claim), describe(claim))));
-        settled(journal, run, claim, release_by_place(worlds, claim, run).await)
-    });
-    join_all(releases).await.into_iter().flatten().collect()
-}
-
-async fn release_by_place(worlds: &Worlds, claim: &Claim, run: &str) -> Result<(), Cause> {
-    let place = &claim.intent.place;
-    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    let access = Access {
-        region: given(&place.region),
-        profile: given(&place.profile),
-        ec2_endpoint: given(&place.endpoint),
-        ..Access::default()
-    };
-    let world = worlds.of(&place.local).ok_or(NoLocal(place.local.clone()))?;
-    let aws = world.aws(&access).await?;
-    Ok(release::release(&aws, claim, run, Confirm::Gone).await?)
-}
-
-/// The local EC2 in which a claim lives is not running.
-#[derive(Debug, thiserror::Error)]
-#[error("its local EC2 is not at {0} any more: put the directory back, or set KILN_DATA_DIR to where it is")]
-struct NoLocal(String);
-
-/// The worlds in which claims can live: AWS, and local EC2s by their state directory.
-pub struct Worlds {
-    /// AWS itself, or an endpoint.
-    pub aws: World,
-    /// Local EC2s: (state directory, world).
-    pub local: Vec<(String, World)>,
-}
-
-impl Worlds {
-    fn of(&self, local: &str) -> Option<&World> {
-        if local.is_empty() {
-            return Some(&self.aws);
-        }
-        self.local.iter().find(|(directory, _)| directory == local).map(|(_, world)| world)
-    }
+    let kept = |claim: &Claim| Leftover { remedy: choice(&cx.run), ..leftover(&cx.run, claim, reason.to_owned()) };
+    owed.iter().map(kept).collect()
 }
 
 /// Complete products could not be handed over in time.

@@ -4,6 +4,7 @@ pub mod build;
 pub mod changes;
 pub mod cleanup;
 pub mod data;
+pub mod dead;
 pub mod engine_facts;
 pub mod kinds;
 pub mod lease;

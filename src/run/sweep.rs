@@ -9,7 +9,7 @@ use crate::aws::iam;
 use crate::aws::release::{self, Confirm};
 use crate::aws::tagged::{self, Tagged};
 use crate::engine::Cause;
-use crate::engine::ledger::{Claim, ClaimState, Intent, Keep, Place};
+use crate::engine::ledger::{Claim, ClaimState, Keep, Place};
 use crate::event::{EventKind, Events, Leftover};
 use crate::sources::World;
 
@@ -48,7 +48,7 @@ pub async fn find(world: &World, regions: &[String], wanted: &Wanted, now: Syste
     found.push(of_account);
     let all = found.into_iter().flat_map(|(tagged, place)| tagged.into_iter().zip(std::iter::repeat(place)));
     let may_go = all.filter(|(tagged, _)| may_go(tagged, wanted, now));
-    Ok(may_go.map(|(tagged, place)| Left { run: tagged.run.clone(), claim: claim(tagged, place) }).collect())
+    Ok(may_go.map(|(tagged, place)| Left { run: tagged.run.clone(), claim: claim(tagged, &place) }).collect())
 }
 
 fn access(region: &str) -> Access {
@@ -68,12 +68,9 @@ pub fn began(run: &str) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + Duration::from_millis(u64::from_str_radix(&hex, 16).ok()?))
 }
 
-fn claim(tagged: Tagged, place: Place) -> Claim {
-    let Tagged { kind, id, name, build, .. } = tagged;
-    let kind = kind.to_owned();
-    // Its age is its run's: what a dead run left has been visible for long.
-    let intent = Intent { build, kind, keep: Keep::Never, place, name, at: 0, token: String::new() };
-    Claim { id: 0, intent, state: ClaimState::Held(id), ready: false }
+fn claim(tagged: Tagged, place: &Place) -> Claim {
+    let intent = tagged.intent(place, Keep::Never);
+    Claim { id: 0, intent, state: ClaimState::Held(tagged.id), ready: false }
 }
 
 /// Releases all of it at once and returns what could not be released.

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
 mod accepted_options;
+mod accounts;
 mod amazon_options;
 mod architecture;
 mod bad_input;
@@ -33,6 +34,7 @@ mod signals;
 mod soak;
 mod ssh_server;
 mod template_files;
+mod torn_journal;
 mod web_server;
 mod wild;
 mod windows;

@@ -54,8 +54,9 @@ pub struct Bake<'a> {
 /// Bakes. `None`: the template asked for no image.
 pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -> Result<Option<Artifact>, StepError> {
     let aws = world.aws(&source.access.access()).await.map_err(|e| StepError::Failed(e.into()))?;
-    let past = Past::recover(cx, &aws).await.map_err(StepError::Failed)?;
-    let bake = &Bake { source, cx, ec2: aws.ec2(), aws, names: Names::new(cx), past };
+    let names = Names::new(cx);
+    let past = Past::recover(cx, &aws, &source.options, &names).await.map_err(StepError::Failed)?;
+    let bake = &Bake { source, cx, ec2: aws.ec2(), aws, names, past };
 
     let (older, from, network) = tokio::try_join!(
         cx.step("StepPreValidate", async || pre_validate::check(bake).await),
@@ -63,9 +64,8 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
         cx.step("StepNetworkInfo", async || network::find(bake).await),
     )?;
     let tags = &BuildTags::render(source, cx, &bake.ec2.region, &from).map_err(StepError::Failed)?;
-    // What only serves to be copied must not hold the name that a copy gets.
     let (name, begun) = match source.options.is_intermediate() {
-        true => (bake.names.short("CreateImage"), bake.past.intermediate()),
+        true => (bake.names.intermediate(), bake.past.intermediate()),
         false => {
             (replace_image::first_name(bake, &older, &bake.ec2.region), replace_image::begun(bake, &bake.ec2.region))
         }
@@ -219,10 +219,11 @@ impl Bake<'_> {
     }
 
     /// The client token of the next call `what`. It is the same in every try of one call, and another one for a call that is made once more because what
-    /// the first one made has failed: EC2 would give that back.
+    /// the first one made has failed, or is gone when the run is resumed: EC2 would give that back.
     pub fn token(&self, what: &str) -> String {
-        let made = self.cx.journal.ledger().claims(&self.cx.build).count();
-        self.names.token(&format!("{what} {made}"))
+        let ledger = self.cx.journal.ledger();
+        let made = ledger.claims(&self.cx.build).count();
+        self.names.token(&format!("{what} {made} {}", ledger.resumptions()))
     }
 
     /// Records that a product is complete.

@@ -17,6 +17,7 @@ mod unsupported;
 use async_trait::async_trait;
 
 use crate::artifact::Artifact;
+use crate::aws::identity::OtherAccount;
 use crate::aws::{image, release};
 use crate::engine::Cause;
 use crate::engine::ledger::Claim;
@@ -125,6 +126,7 @@ impl Source for AmazonEbs {
         }
         result.map_err(|error| match error {
             StepError::Failed(cause) if cause.is::<image::StillPending>() => StepError::StillPending(cause),
+            StepError::Failed(cause) if cause.is::<OtherAccount>() => StepError::OutOfReach(cause),
             other => other,
         })
     }

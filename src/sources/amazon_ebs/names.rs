@@ -28,6 +28,11 @@ impl Names {
         self.token(what).chars().take(7).collect()
     }
 
+    /// The name of the image that only serves to be copied: it must not hold the name that a copy gets.
+    pub fn intermediate(&self) -> String {
+        self.short("CreateImage")
+    }
+
     /// The client token of the call `what`: 64 characters, the most that EC2 takes.
     pub fn token(&self, what: &str) -> String {
         hex(&format!("{}\n{what}", self.seed))

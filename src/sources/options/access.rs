@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::aws::access::{Access, Check, Denials, Metadata, Role, Validation};
+use crate::aws::access::{Access, Check, Denials, Keys, Metadata, Role, Validation};
 use crate::secret::Secret;
 
 /// Access to AWS: which account, region and endpoint calls go to.
@@ -79,12 +79,12 @@ impl AccessOptions {
     /// As the AWS layer takes it.
     pub fn access(&self) -> Access {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let token = given(&self.token).map(Secret::new);
+        let token = Secret::new(self.token.clone().unwrap_or_default());
         let keys = given(&self.access_key).zip(given(&self.secret_key));
         Access {
             region: given(&self.region),
             profile: given(&self.profile),
-            keys: keys.map(|(id, secret)| (id, Secret::new(secret), token)),
+            keys: keys.map(|(id, secret)| Keys { id, secret: Secret::new(secret), token }),
             credentials_file: given(&self.shared_credentials_file),
             ec2_endpoint: given(&self.custom_endpoint_ec2),
             attempts: self.max_retries,

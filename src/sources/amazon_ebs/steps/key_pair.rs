@@ -46,18 +46,23 @@ pub async fn import(bake: &Bake<'_>, tags: &BuildTags) -> Result<Key, Cause> {
         events.say("Not using temporary keypair");
         return Ok(Key { name: existing, ..Key::default() });
     }
-    match bake.past.key_pair().filter(|claim| claim.is_open() || bake.past.instance().is_some()) {
-        Some(claim) => made_before(bake, claim),
+    match made_before(bake)? {
+        Some(key) => Ok(key),
         None => make(bake, tags, named.unwrap_or_else(|| bake.names.temporary.clone())).await,
     }
 }
 
-fn made_before(bake: &Bake<'_>, claim: &Claim) -> Result<Key, Cause> {
-    let missing = || Refused(format!("the private key of {} is not in the run's files any more", claim.intent.name));
-    let text = bake.cx.keeper.key(&bake.cx.build).ok_or_else(missing)?;
-    let pair = Keypair::parse(&text)?;
-    let claim_id = claim.is_open().then_some(claim.id);
-    Ok(Key { name: Some(claim.intent.name.clone()), pair: Some(pair), claim: claim_id })
+/// The key of the machine that the run had before it was resumed. The pair at EC2 may be gone: the private half still opens the machine.
+fn made_before(bake: &Bake<'_>) -> Result<Option<Key>, Cause> {
+    let (claim, has_machine) = (bake.past.key_pair(), bake.past.instance().is_some());
+    if !has_machine && !claim.is_some_and(Claim::is_open) {
+        return Ok(None);
+    }
+    let text = bake.cx.keeper.key(&bake.cx.build);
+    let text = text.ok_or_else(|| Refused("the private key is not in the run's files any more".to_owned()))?;
+    let claim_id = claim.filter(|claim| claim.is_open()).map(|claim| claim.id);
+    let name = claim.map(|claim| claim.intent.name.clone());
+    Ok(Some(Key { name, pair: Some(Keypair::parse(&text)?), claim: claim_id }))
 }
 
 async fn make(bake: &Bake<'_>, tags: &BuildTags, name: String) -> Result<Key, Cause> {

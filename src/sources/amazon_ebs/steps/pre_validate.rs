@@ -6,6 +6,7 @@ use crate::aws::image::Image;
 use crate::aws::tags::RUN;
 use crate::aws::{identity, image, network};
 use crate::engine::Cause;
+use crate::engine::continuation::Reach;
 
 use super::super::bake::Bake;
 use super::{Refused, profile};
@@ -20,9 +21,18 @@ pub async fn check(bake: &Bake<'_>) -> Result<Older, Cause> {
     Ok(older)
 }
 
+/// Before anything is made it is on disk how to come to it again.
 async fn check_identity(bake: &Bake<'_>) -> Result<(), Cause> {
-    identity::check(&bake.aws).await?;
-    Ok(())
+    let account = identity::check(&bake.aws).await?;
+    let (cx, options) = (bake.cx, &bake.source.options);
+    let mut places = cx.keeper.reach(&cx.build).map(|reach| reach.places).unwrap_or_default();
+    let regions = options.copy_regions(&bake.ec2.region).into_iter().chain([bake.ec2.region.clone()]);
+    places.extend(regions.map(|region| bake.aws.ec2_in(&region).place.clone()));
+    places.sort();
+    places.dedup();
+    let uses_iam = options.temporary_iam_instance_profile_policy_document.is_some();
+    let access = serde_json::to_value(bake.aws.access())?;
+    Ok(cx.keeper.keep_reach(&cx.build, Reach { account, places, uses_iam, access })?)
 }
 
 async fn check_regions(bake: &Bake<'_>) -> Result<(), Cause> {
