@@ -7,11 +7,11 @@ use tokio::time::Instant;
 /// How often to look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
-    /// Pause after the first look.
+    /// Time from the first look to the second.
     pub first: Duration,
-    /// What each pause is multiplied by to give the next.
+    /// What each time is multiplied by to give the next.
     pub factor: f64,
-    /// Longest pause.
+    /// Longest time from look to look.
     pub longest: Duration,
 }
 
@@ -70,6 +70,7 @@ pub async fn until<T, E: std::error::Error + 'static>(
 ) -> Result<T, WaitError<E>> {
     let start = Instant::now();
     for n in 0.. {
+        let looked = Instant::now();
         let last = match probe().await.map_err(WaitError::Hopeless)? {
             Probe::Ready(value) => return Ok(value),
             Probe::NotYet(state, percent) => {
@@ -77,7 +78,9 @@ pub async fn until<T, E: std::error::Error + 'static>(
                 state
             }
         };
+        // From look to look: a call that takes its time is part of the pause, though never all of it.
         let pause = pace.pause(n);
+        let pause = pause.saturating_sub(looked.elapsed()).max(pause / 4);
         if let Some(limit) = limit
             && start.elapsed() + pause > limit
         {

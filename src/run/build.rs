@@ -99,13 +99,10 @@ async fn succeeded(
             finished.error = numbered(&outcome.errors);
         }
     }
-    match ended.and_then(|()| cleanup::hand_over(cx)) {
-        // The end of an interrupted run names no artifacts.
-        Ok(kept) if cx.cancel.urgency() > Urgency::None => tell_kept(cx, Ok(kept)),
-        Ok(_) => {}
-        Err(error) => {
-            finished.error.get_or_insert(chain(error.as_ref()));
-        }
+    if let Err(error) = ended {
+        finished.error.get_or_insert(chain(error.as_ref()));
+    } else {
+        hand_over(build, shared, cx, &mut finished).await;
     }
     if finished.error.is_none()
         && let Err(error) = cx.journal.append(&Entry::Built { build: build.plan.name.clone() })
@@ -113,6 +110,21 @@ async fn succeeded(
         finished.error = Some(chain(&error));
     }
     finished
+}
+
+async fn hand_over(build: &PreparedBuild, shared: &Shared, cx: &Cx, finished: &mut Finished) {
+    match cleanup::hand_over(cx) {
+        // The end of an interrupted run names no artifacts.
+        Ok(kept) if cx.cancel.urgency() > Urgency::None => tell_kept(cx, Ok(kept)),
+        Ok(_) => {}
+        // A product that nobody can record as one would be removed by the next clean-up: it goes now, before somebody uses it.
+        Err(error) => {
+            finished.error.get_or_insert(chain(error.as_ref()));
+            finished.artifacts.clear();
+            let settle = cleanup::settle(cx, &shared.world, build.source.as_ref(), Verdict::Failure);
+            finished.leftovers.extend(settle.await);
+        }
+    }
 }
 
 fn numbered(errors: &[String]) -> Option<String> {

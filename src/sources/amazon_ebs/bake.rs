@@ -76,6 +76,8 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
         None => Box::pin(make(bake, hook, &from, &network, tags, &name)).await?,
     };
     let Some(Made { image, values, machine }) = made else { return Ok(None) };
+    // Without copies the end is near, at which the machine goes while the image is handed over.
+    let machine = machine.filter(|_| !source.options.copy_regions(&bake.ec2.region).is_empty());
     let (spread, ()) = tokio::join!(spread(bake, &older, image, tags), create_image::let_go(bake, machine));
     let Spread { images, failure } = spread?;
     match failure {
@@ -138,12 +140,17 @@ async fn make(
     let (key, groups, profile) = (key?, groups?, profile?);
     let deadline = Deadline::new(bake.source);
     let launched = run_instance::Wanted { image: from, network, key: &key, groups: &groups, profile, tags, deadline };
-    let running = cx.step(run_instance::step(bake), async || run_instance::launch(bake, &launched).await).await?;
+    // The group's rule is there long before the machine answers. A launch that was begun must be seen to its end here, too.
+    let (let_in, running) = tokio::join!(
+        cx.step("StepSecurityGroupRules", async || security_group::let_in(bake, &groups).await),
+        cx.step(run_instance::step(bake), async || run_instance::launch(bake, &launched).await),
+    );
+    let ((), running) = (let_in?, running?);
     if bake.past.is_provisioned() {
         let values = provision::values(bake, from, &running.instance.id, "", &key);
         return take(bake, &running, name, tags, &groups, values).await;
     }
-    let session = cx.step("StepConnect", async || connect::connect(bake, &running, &key).await).await?;
+    let session = cx.step("StepConnect", async || connect::connect(bake, &running, &key, deadline).await).await?;
     let work = async {
         let values = provision::values(bake, from, &running.instance.id, &session.host, &key);
         provisioned(bake, hook, session, &values, &key, deadline).await?;

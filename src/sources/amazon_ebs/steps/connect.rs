@@ -10,6 +10,7 @@ use crate::sources::connect as sessions;
 
 use super::super::bake::Bake;
 use super::Refused;
+use super::deadline::Deadline;
 use super::key_pair::Key;
 use super::run_instance::Running;
 
@@ -21,8 +22,13 @@ pub struct Session {
     pub host: String,
 }
 
-/// Connects.
-pub async fn connect(bake: &Bake<'_>, running: &Running, key: &Key) -> Result<Session, Cause> {
+/// Connects, and sets the machine's deadline. A provisioner that reboots cannot end the setting halfway then.
+pub async fn connect(
+    bake: &Bake<'_>,
+    running: &Running,
+    key: &Key,
+    deadline: Option<Deadline>,
+) -> Result<Session, Cause> {
     let options = &bake.source.communicator;
     if options.is_none() {
         return Ok(Session { communicator: Box::new(NoCommunicator), host: String::new() });
@@ -36,7 +42,14 @@ pub async fn connect(bake: &Bake<'_>, running: &Running, key: &Key) -> Result<Se
         ssh = sessions::ssh(options, host.clone(), key.pair.clone(), &bake.cx.events) => ssh?,
         error = instance::end_of(&bake.ec2, &running.instance.id) => return Err(error.into()),
     };
-    check_host_key(bake, running, &ssh).await?;
+    let set_deadline = async {
+        if let Some(deadline) = deadline {
+            deadline.set(&ssh).await;
+        }
+    };
+    // Whoever may be in between learns nothing from a deadline.
+    let (checked, ()) = tokio::join!(check_host_key(bake, running, &ssh), set_deadline);
+    checked?;
     Ok(Session { communicator: Box::new(ssh), host })
 }
 

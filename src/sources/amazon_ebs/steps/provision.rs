@@ -1,4 +1,4 @@
-//! Provisioning, with a deadline on the machine meanwhile.
+//! Provisioning, at whose end the machine's deadline is taken off.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub fn values(bake: &Bake<'_>, image: &Image, instance: &str, host: &str, key: &
     values
 }
 
-/// Runs the provisioners, with the deadline set before them and taken off after.
+/// Runs the provisioners, and takes the deadline off after them.
 pub async fn run(
     bake: &Bake<'_>,
     hook: &dyn Hook,
@@ -39,10 +39,6 @@ pub async fn run(
     deadline: Option<Deadline>,
 ) -> Result<(), Cause> {
     let communicator = session.communicator.as_ref();
-    // Awaited, since a reboot by the first provisioner would end the setting halfway.
-    if let Some(deadline) = deadline {
-        deadline.set(communicator).await;
-    }
     let result = hook.provision(communicator, values).await;
     if let (Ok(()), Some(deadline)) = (&result, deadline) {
         deadline.take_off(bake, communicator).await;

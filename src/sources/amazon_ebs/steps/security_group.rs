@@ -17,6 +17,14 @@ pub struct Groups {
     pub ids: Vec<String>,
     /// The claim on the temporary one, and its id.
     pub temporary: Option<(ClaimId, String)>,
+    /// From where that lets somebody in.
+    cidrs: Vec<String>,
+}
+
+impl Groups {
+    fn of((claim, id): (ClaimId, String), cidrs: Vec<String>) -> Self {
+        Self { ids: vec![id.clone()], temporary: Some((claim, id)), cidrs }
+    }
 }
 
 /// Finds the template's groups, or makes a temporary one.
@@ -26,7 +34,7 @@ pub async fn choose(bake: &Bake<'_>, tags: &BuildTags, network: &Network) -> Res
     if !ids.is_empty() {
         let found = security_group::describe(&bake.ec2, Some(ids.clone()), &Default::default()).await;
         found.map_err(|e| Refused(format!("Couldn't find specified security group: {e}")))?;
-        return Ok(Groups { ids, temporary: None });
+        return Ok(Groups { ids, ..Groups::default() });
     }
     if let Some(filter) = &options.security_group_filter {
         let mut wanted = filters(&filter.filters, &filter.filter);
@@ -36,11 +44,11 @@ pub async fn choose(bake: &Bake<'_>, tags: &BuildTags, network: &Network) -> Res
             return Err(Refused("no security group matches security_group_filter".to_owned()).into());
         }
         bake.cx.events.say(format!("Found Security Group(s): {}", ids.join(", ")));
-        return Ok(Groups { ids, temporary: None });
+        return Ok(Groups { ids, ..Groups::default() });
     }
     match (bake.past.group(), bake.past.instance()) {
         // This machine may have another address today.
-        (Some((claim, id)), _) => let_in(bake, claim, id, &cidrs(bake).await?).await,
+        (Some(temporary), _) => Ok(Groups::of(temporary, cidrs(bake).await?)),
         // It was moved to its VPC's default group and the temporary one is gone.
         (None, Some(_)) => Ok(Groups::default()),
         (None, None) => make(bake, tags, network).await,
@@ -54,20 +62,16 @@ async fn make(bake: &Bake<'_>, tags: &BuildTags, network: &Network) -> Result<Gr
     let intent = bake.intent(release::SECURITY_GROUP, Keep::Never, name);
     let call = async { security_group::create_group(&bake.ec2, &group).await.map(|id| (id.clone(), id)) };
     let (created, cidrs) = tokio::join!(bake.cx.journal.acquire(intent, call), cidrs(bake));
-    let ((claim, id), cidrs) = (created?, cidrs?);
-    let_in(bake, claim, id, &cidrs).await
+    Ok(Groups::of(created?, cidrs?))
 }
 
-async fn let_in(bake: &Bake<'_>, claim: ClaimId, id: String, cidrs: &[String]) -> Result<Groups, Cause> {
-    let port = bake.source.communicator.port();
-    if !bake.source.communicator.is_none() {
-        bake.cx.events.say(format!(
-            "Authorizing access to port {port} from [{}] in the temporary security groups...",
-            cidrs.join(" ")
-        ));
-        security_group::allow(&bake.ec2, &id, port, cidrs).await?;
-    }
-    Ok(Groups { ids: vec![id.clone()], temporary: Some((claim, id)) })
+/// Lets the caller in. The instance can be launched meanwhile.
+pub async fn let_in(bake: &Bake<'_>, groups: &Groups) -> Result<(), Cause> {
+    let (Some((_, id)), false) = (&groups.temporary, bake.source.communicator.is_none()) else { return Ok(()) };
+    let (port, cidrs) = (bake.source.communicator.port(), &groups.cidrs);
+    let told = cidrs.join(" ");
+    bake.cx.events.say(format!("Authorizing access to port {port} from [{told}] in the temporary security groups..."));
+    Ok(security_group::allow(&bake.ec2, id, port, cidrs).await?)
 }
 
 async fn cidrs(bake: &Bake<'_>) -> Result<Vec<String>, Cause> {
