@@ -1,6 +1,7 @@
 //! SDK clients: one configuration per access, one EC2 client per region, made when first asked for.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,6 +70,7 @@ impl Aws {
     /// Resolves credentials and region. No call is made yet, except those that the credential chain makes when first used. `events` hears of it when
     /// AWS does not answer.
     pub async fn connect(access: Access, local: Option<LocalEndpoint>, events: Option<Events>) -> Result<Self, Error> {
+        check_endpoints(std::env::vars_os())?;
         let config = load(&access, local.as_ref()).await;
         let missing = "no region: set `region` in the source, AWS_REGION, or a region in your AWS profile";
         let region = match config.region() {
@@ -101,6 +103,15 @@ impl Aws {
         match &self.local {
             Some(local) => Some(local.url.clone()),
             None => self.config.service_config().and_then(|config| endpoint_variable(config, service_id)),
+        }
+    }
+
+    /// The endpoint of EC2 when it is neither AWS's own nor a local EC2 of this process, which has another one each time; else an empty one.
+    pub fn remote_endpoint(&self) -> String {
+        match (&self.local, &self.access.ec2_endpoint) {
+            (Some(_), _) => String::new(),
+            (None, Some(given)) => given.clone(),
+            (None, None) => self.endpoint("ec2").unwrap_or_default(),
         }
     }
 
@@ -152,6 +163,20 @@ impl Aws {
             local: self.local.as_ref().map(|local| local.directory.clone()).unwrap_or_default(),
         }
     }
+}
+
+/// The SDK panics over an empty endpoint, and takes what is no URL for one that does not answer.
+fn check_endpoints(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Error> {
+    for (name, value) in variables {
+        let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+        if name.starts_with("AWS_ENDPOINT_URL") && !value.starts_with("http://") && !value.starts_with("https://") {
+            let text = format!(
+                "{name} is `{value}`, which is no URL: unset it, or give it one that begins with https:// or http://"
+            );
+            return Err(Error::new("configure AWS access", "", Kind::Invalid, text));
+        }
+    }
+    Ok(())
 }
 
 /// `AWS_ENDPOINT_URL_EC2` and its like, as the SDK itself resolves them.
@@ -250,4 +275,18 @@ async fn with_role(config: SdkConfig, access: &Access) -> SdkConfig {
     }
     let provider = builder.build().await;
     config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_is_no_url_is_named() {
+        let check = |name: &str, value: &str| check_endpoints([(name.into(), value.into())].into_iter());
+        for (name, value) in [("AWS_ENDPOINT_URL", ""), ("AWS_ENDPOINT_URL_EC2", "localhost:4566")] {
+            assert!(check(name, value).unwrap_err().to_string().contains(name));
+        }
+        assert!(check("AWS_ENDPOINT_URL", "http://127.0.0.1:4566").is_ok() && check("OTHER", "").is_ok());
+    }
 }

@@ -3,6 +3,7 @@
 use aws_sdk_sts::config::retry::RetryConfig;
 
 use crate::engine::Cause;
+use crate::engine::continuation::Reach;
 
 use super::access::Validation;
 use super::clients::Aws;
@@ -30,24 +31,39 @@ async fn ask(aws: &Aws) -> Result<String, Error> {
     .await
 }
 
-/// The credentials are of another account than the one in which a run made things.
+/// Calls would go elsewhere than to where a run made things. There nothing of it would be found, and all be taken for gone.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the credentials are of account {ours}, but the run's things are in account {theirs}: give those of that account (AWS_PROFILE, AWS_ACCESS_KEY_ID) and try again"
-)]
-pub struct OtherAccount {
-    ours: String,
-    theirs: String,
+pub enum Elsewhere {
+    /// Another account.
+    #[error(
+        "the credentials are of account {ours}, but the run's things are in account {theirs}: give those of that account (AWS_PROFILE, AWS_ACCESS_KEY_ID) and try again"
+    )]
+    Account { ours: String, theirs: String },
+    /// Another endpoint.
+    #[error(
+        "calls go to {ours}, but the run's things are at {theirs}: set AWS_ENDPOINT_URL (or unset it) accordingly and try again"
+    )]
+    Endpoint { ours: String, theirs: String },
+    /// Another region.
+    #[error(
+        "the build's region is {ours} now, but the run's things are in {theirs}: give that region again (in the template, or AWS_REGION), or remove them"
+    )]
+    Region { ours: String, theirs: String },
 }
 
-/// Checks that these are credentials of the account that the run knew. In another one nothing of it would be found, and all be taken for gone.
-pub async fn check_same(aws: &Aws, theirs: &str) -> Result<(), Cause> {
-    if theirs.is_empty() {
+/// Checks that calls go to the endpoint and the account that the run knew.
+pub async fn check_same(aws: &Aws, reach: &Reach) -> Result<(), Cause> {
+    let named = |endpoint: &str| if endpoint.is_empty() { "AWS itself" } else { endpoint }.to_owned();
+    let endpoint = aws.remote_endpoint();
+    if endpoint != reach.endpoint {
+        return Err(Elsewhere::Endpoint { ours: named(&endpoint), theirs: named(&reach.endpoint) }.into());
+    }
+    if reach.account.is_empty() {
         return Ok(());
     }
     let ours = check(aws).await?;
-    if ours.is_empty() || ours == theirs {
+    if ours.is_empty() || ours == reach.account {
         return Ok(());
     }
-    Err(OtherAccount { ours, theirs: theirs.to_owned() }.into())
+    Err(Elsewhere::Account { ours, theirs: reach.account.clone() }.into())
 }

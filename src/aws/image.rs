@@ -294,19 +294,19 @@ pub async fn keep(ec2: &Ec2, id: &str) -> Result<(), Error> {
 pub async fn release(ec2: &Ec2, id: &str) -> Result<(), Error> {
     let mut all = snapshots(ec2, id).await?;
     deregister(ec2, id).await?;
-    let described = snapshot::made_for(ec2, id).await?.into_iter().filter(|snapshot| !all.contains(snapshot));
-    let described: Vec<String> = described.collect();
-    let others = snapshots_of_images(ec2, &described).await?;
-    all.extend(described.into_iter().filter(|snapshot| !others.contains(snapshot)));
-    for snapshot in all {
-        snapshot::release(ec2, &snapshot).await?;
+    all.extend(snapshot::made_for(ec2, id).await?);
+    let others = snapshots_of_others(ec2, id, &all).await?;
+    all.sort();
+    all.dedup();
+    for snapshot in all.iter().filter(|snapshot| !others.contains(snapshot)) {
+        snapshot::release(ec2, snapshot).await?;
     }
     Ok(())
 }
 
-/// Which of these snapshots an image stands on: an image can be registered once more under another name. All own images are looked at, since not every
-/// endpoint can filter by snapshot; it is only asked after a crash.
-async fn snapshots_of_images(ec2: &Ec2, ids: &[String]) -> Result<Vec<String>, Error> {
+/// Which of these snapshots another image stands on: an image can be registered once more under another name. All own images are looked at, since not every
+/// endpoint can filter by snapshot.
+async fn snapshots_of_others(ec2: &Ec2, image: &str, ids: &[String]) -> Result<Vec<String>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -314,7 +314,8 @@ async fn snapshots_of_images(ec2: &Ec2, ids: &[String]) -> Result<Vec<String>, E
         let pages = ec2.client.describe_images().owners("self").into_paginator().items().send();
         let found = pages.collect::<Result<Vec<_>, _>>().await;
         let found = found.map_err(|e| Error::from_sdk("DescribeImages", &ids.join(", "), &e))?;
-        let all = found.into_iter().flat_map(|image| Image::from_sdk(image).snapshots);
+        let others = found.into_iter().map(Image::from_sdk).filter(|other| other.id != image);
+        let all = others.flat_map(|other| other.snapshots);
         Ok(all.filter(|snapshot| ids.contains(snapshot)).collect())
     })
     .await

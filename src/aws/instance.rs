@@ -47,6 +47,11 @@ pub struct Instance {
 
 /// The instance that this run's build launched and that is not gone, if there is one.
 pub async fn find(ec2: &Ec2, run: Option<&String>, build: Option<&String>) -> Result<Option<String>, Error> {
+    Ok(find_all(ec2, run, build).await?.into_iter().next())
+}
+
+/// All instances that this run's build launched and that are not gone.
+pub async fn find_all(ec2: &Ec2, run: Option<&String>, build: Option<&String>) -> Result<Vec<String>, Error> {
     let tag = |key: &str, value: Option<&String>| {
         value.map(|value| Filter::builder().name(format!("tag:{key}")).values(value).build())
     };
@@ -59,8 +64,8 @@ pub async fn find(ec2: &Ec2, run: Option<&String>, build: Option<&String>) -> Re
         found.map_err(|e| Error::from_sdk("DescribeInstances", "", &e))
     })
     .await?;
-    let mut instances = found.reservations().iter().flat_map(|reservation| reservation.instances());
-    Ok(instances.next().and_then(|instance| instance.instance_id().map(str::to_owned)))
+    let instances = found.reservations().iter().flat_map(|reservation| reservation.instances());
+    Ok(instances.filter_map(|instance| instance.instance_id().map(str::to_owned)).collect())
 }
 
 /// The batched look at instances. It asks by filter, since one unknown id would fail a call by ids.
@@ -133,6 +138,15 @@ pub async fn wait(
     };
     let limit = limit.unwrap_or(INSTANCE_LIMIT);
     Ok(until(SECONDS, Some(limit), probe, |state, _| tell(state)).await?)
+}
+
+/// Starts an instance that is stopped.
+pub async fn start(ec2: &Ec2, id: &str) -> Result<(), Error> {
+    repeat::change(ec2, Age::Old, async || {
+        let call = ec2.client.start_instances().instance_ids(id).send().await;
+        call.map(drop).map_err(|e| Error::from_sdk("StartInstances", id, &e))
+    })
+    .await
 }
 
 /// How often a machine that somebody logs into is looked at.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::ledger::Claim;
+use crate::engine::ledger::{Claim, Ledger};
 use crate::engine::wait::{Probe, WaitError, until};
 
 use super::clients::{Aws, Ec2};
@@ -43,10 +43,10 @@ pub enum Confirm {
     Accepted,
 }
 
-/// Releases what a claim stands for. A claim without an id is looked for first; nothing found is success.
-pub async fn release(aws: &Aws, claim: &Claim, run: &str, confirm: Confirm) -> Result<(), Error> {
+/// Releases what a claim of a run with that ledger stands for. A claim without an id is looked for first; nothing found is success.
+pub async fn release(aws: &Aws, claim: &Claim, run: &str, known: &Ledger, confirm: Confirm) -> Result<(), Error> {
     let ec2 = &aws.ec2_in(&claim.intent.place.region);
-    let Some(id) = find(aws, claim, run).await? else { return Ok(()) };
+    let Some(id) = find(aws, claim, run, known).await? else { return Ok(()) };
     match claim.intent.kind.as_str() {
         KEY_PAIR => key_pair::release(ec2, &claim.intent.name).await,
         SECURITY_GROUP => security_group::release(ec2, &id).await,
@@ -81,15 +81,15 @@ pub async fn renew(aws: &Aws, claim: &Claim, id: &str, lease: Duration) -> Resul
 }
 
 /// The id of what a claim stands for, if it is there. Without one from the reply it is looked for again and again for a while: the call may have been given up while it
-/// was on its way, and take effect after the first look.
-pub async fn find(aws: &Aws, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
+/// was on its way, and take effect after the first look. What another claim of the ledger stands for is that one's, a finished product for one.
+pub async fn find(aws: &Aws, claim: &Claim, run: &str, known: &Ledger) -> Result<Option<String>, Error> {
     let ec2 = &aws.ec2_in(&claim.intent.place.region);
     if let Some(id) = claim.resource_id() {
         return Ok(Some(id.to_owned()));
     }
-    let probe = async || match look(aws, ec2, claim, run).await? {
-        Some(id) => Ok(Probe::Ready(id)),
-        None => Ok(Probe::NotYet("not there".into(), None)),
+    let probe = async || {
+        let own = look(aws, ec2, claim, run).await?.into_iter().find(|id| !known.is_anothers(claim, id));
+        Ok(own.map_or_else(|| Probe::NotYet("not there".into(), None), Probe::Ready))
     };
     match until(SECONDS, Some(LATE_EFFECT), probe, |_, _| ()).await {
         Ok(id) => Ok(Some(id)),
@@ -98,20 +98,21 @@ pub async fn find(aws: &Aws, claim: &Claim, run: &str) -> Result<Option<String>,
     }
 }
 
-async fn look(aws: &Aws, ec2: &Ec2, claim: &Claim, run: &str) -> Result<Option<String>, Error> {
+async fn look(aws: &Aws, ec2: &Ec2, claim: &Claim, run: &str) -> Result<Vec<String>, Error> {
     let (name, run) = (&claim.intent.name, Some(run.to_owned()));
-    match claim.intent.kind.as_str() {
+    let found = match claim.intent.kind.as_str() {
         KEY_PAIR => key_pair::find(ec2, name, run.as_ref()).await,
         SECURITY_GROUP => security_group::find(ec2, name, run.as_ref()).await,
         INSTANCE => {
             let build = super::tags::tag_value(&claim.intent.build);
-            instance::find(ec2, run.as_ref(), Some(&build)).await
+            return instance::find_all(ec2, run.as_ref(), Some(&build)).await;
         }
         LAUNCH_TEMPLATE => launch_template::find(ec2, name, run.as_ref()).await,
         kind @ (INSTANCE_PROFILE | ROLE) => iam::find(aws, kind, name).await,
         IMAGE => image::find(ec2, name, run.as_ref()).await,
         _ => Ok(Some(name.clone())),
-    }
+    };
+    Ok(found?.into_iter().collect())
 }
 
 /// What was launched long enough ago is visible, if it is there at all.

@@ -45,6 +45,11 @@ impl Age {
     pub fn after(time: Duration) -> Self {
         if time < YOUNG { Self::Young } else { Self::Old }
     }
+
+    /// How long what does not show may still come to show.
+    pub fn may_hide(self) -> Duration {
+        if self == Self::Young { YOUNG } else { Duration::ZERO }
+    }
 }
 
 /// What a failed call leads to.

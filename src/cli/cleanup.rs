@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::engine::journal::Lock;
 use crate::engine::ledger::{Entry, Intent, Outcome};
 use crate::engine::{chain, continuation};
 use crate::event::{Events, Leftover};
@@ -218,7 +219,7 @@ fn unfinished(args: &Args, directory: &Path, reporter: &Reporter) -> Result<Foun
     unreadable.iter().for_each(|error| reporter.print_error(format!("Warning: {error}")));
     for run in runs.into_iter().filter(|run| wanted(&run.run)) {
         matched = true;
-        look(run, &mut found, reporter);
+        look(run, &mut found, directory, reporter)?;
     }
     match (&args.run, matched) {
         (Some(run), false) => Err(format!("no run `{run}` in {}", directory.display())),
@@ -226,18 +227,21 @@ fn unfinished(args: &Args, directory: &Path, reporter: &Reporter) -> Result<Foun
     }
 }
 
-fn look(run: PastRun, found: &mut Found, reporter: &Reporter) {
+fn look(run: PastRun, found: &mut Found, directory: &Path, reporter: &Reporter) -> Result<(), String> {
     run.damage.iter().for_each(|line| reporter.print_error(format!("Warning: {line}")));
     found.damaged += usize::from(!run.damage.is_empty());
     if !run.may_hold() {
-        return;
+        return Ok(());
     }
-    if run.state() == State::Running || !run.journal.share() {
-        reporter.print(format!("Run {} is still going on; it is left alone.", run.run));
-        found.alive += 1;
-        return;
+    match past_runs::take(directory, &run.run, Lock::Shared)? {
+        // It may have come to its end since.
+        Some(taken) => found.unfinished.extend(Some(taken).filter(PastRun::may_hold)),
+        None => {
+            reporter.print(format!("Run {} is still going on; it is left alone.", run.run));
+            found.alive += 1;
+        }
     }
-    found.unfinished.push(run);
+    Ok(())
 }
 
 /// Runs of this machine that are still going on.

@@ -62,7 +62,7 @@ impl Host for ThisMachine {
     }
 
     fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::now()
+        clock::now()
     }
 
     fn started(&self) -> jiff::Timestamp {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::engine::continuation::Reach;
-use crate::engine::journal::{Journal, Opened};
+use crate::engine::journal::{self, Journal, Lock, Opened};
 use crate::engine::ledger::{Claim, Entry, Outcome, Verdict};
 use crate::engine::{chain, continuation};
 use crate::run::sweep::began;
@@ -67,10 +67,16 @@ pub fn one(directory: &Path, beginning: &str) -> Result<PastRun, String> {
 }
 
 fn open(directory: &Path, path: &Path) -> Result<PastRun, String> {
-    let Opened { journal, entries, damage } = Journal::open(path).map_err(|error| chain(&error))?;
-    let (run, in_use) = (id(path), journal.is_in_use());
-    let reaches = continuation::reaches(directory, &run);
-    Ok(PastRun { run, journal, entries, damage, reaches, in_use })
+    let opened = Journal::open(path).map_err(|error| chain(&error))?;
+    let in_use = opened.journal.is_in_use();
+    Ok(PastRun::new(directory, path, opened, in_use))
+}
+
+/// The run of that id as it is now, taken over. `None` when another process works on it.
+pub fn take(directory: &Path, run: &str, lock: Lock) -> Result<Option<PastRun>, String> {
+    let path = journal::path_of(directory, run);
+    let opened = Journal::open_locked(&path, lock).map_err(|error| chain(&error))?;
+    Ok(opened.map(|opened| PastRun::new(directory, &path, opened, false)))
 }
 
 fn id(path: &Path) -> String {
@@ -86,6 +92,13 @@ fn journals(directory: &Path) -> Vec<PathBuf> {
 }
 
 impl PastRun {
+    fn new(directory: &Path, path: &Path, opened: Opened, in_use: bool) -> Self {
+        let Opened { journal, entries, damage } = opened;
+        let run = id(path);
+        let reaches = continuation::reaches(directory, &run);
+        Self { run, journal, entries, damage, reaches, in_use }
+    }
+
     /// How it stands.
     pub fn state(&self) -> State {
         match self.journal.ledger().outcome() {

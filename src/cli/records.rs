@@ -69,7 +69,7 @@ fn create(settings: &Settings, builds: &[PreparedBuild]) -> Result<Records, Stri
 fn tell_changes(records: &Records, builds: &[PreparedBuild], reporter: &Reporter) {
     let then = records.keeper.get().options;
     for build in builds {
-        let name = &build.plan.name;
+        let name = &build.key;
         let Some(options) = then.get(name) else {
             reporter.print(format!("{name} is new in the template: it is built as well"));
             continue;
@@ -80,7 +80,7 @@ fn tell_changes(records: &Records, builds: &[PreparedBuild], reporter: &Reporter
             reporter.print(format!("{name}: changed in the template since: {names}. What exists stays as it was made"));
         }
     }
-    for name in then.keys().filter(|name| builds.iter().all(|build| build.plan.name != **name)) {
+    for name in then.keys().filter(|name| builds.iter().all(|build| build.key != **name)) {
         let run = &records.run;
         reporter.print(format!("{name} is not built any more: `kiln cleanup {run}` removes what it holds"));
     }
@@ -102,7 +102,7 @@ fn continuation(settings: &Settings, builds: &[PreparedBuild]) -> Continuation {
         directory: settings.cwd.clone(),
         started: crate::clock::started().as_millisecond(),
         variables: settings.environment_of_templates(),
-        options: builds.iter().map(|build| (build.plan.name.clone(), digests(build))).collect(),
+        options: builds.iter().map(|build| (build.key.clone(), digests(build))).collect(),
         ..Continuation::default()
     }
 }

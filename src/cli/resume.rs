@@ -8,9 +8,10 @@ use clap::FromArgMatches as _;
 use crate::clock;
 use crate::engine::chain;
 use crate::engine::continuation::{Continuation, Keeper};
+use crate::engine::journal::Lock;
 use crate::engine::mode::OnError;
 
-use super::past_runs::{self, PastRun, State};
+use super::past_runs::{self, PastRun};
 use super::records::{Begin, Records};
 use super::settings::Settings;
 use super::{Cli, Threads, Verb, args, build, exit, wait};
@@ -47,9 +48,11 @@ struct Resumed {
 
 impl Resumed {
     fn open(args: &Args, settings: &Settings) -> Result<Self, String> {
-        let past = past_runs::one(&settings.state, &args.run)?;
+        let run = past_runs::one(&settings.state, &args.run)?.run;
+        let past = past_runs::take(&settings.state, &run, Lock::Alone)?;
+        let past = past.ok_or_else(|| format!("another process works on run {run}"))?;
         check(&past)?;
-        let PastRun { run, journal, .. } = past;
+        let PastRun { journal, .. } = past;
         let keeper = Keeper::open(&settings.state, &run).map_err(|error| {
             format!("{}: without it nobody can go on; `kiln cleanup {run}` removes what the run holds", chain(&error))
         })?;
@@ -69,9 +72,6 @@ impl Resumed {
 }
 
 fn check(past: &PastRun) -> Result<(), String> {
-    if past.state() == State::Running || !past.journal.own() {
-        return Err(format!("another process works on run {}", past.run));
-    }
     if !past.may_hold() {
         return Err(format!("run {} holds nothing to go on with: start a new one with `kiln build`", past.run));
     }

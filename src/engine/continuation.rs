@@ -48,6 +48,15 @@ pub struct Continuation {
 pub struct Reach {
     /// The account; empty when the template keeps it from being asked for.
     pub account: String,
+    /// The endpoint of the API, where it is not the service's own: an empty one.
+    #[serde(default)]
+    pub endpoint: String,
+    /// The region of the build itself.
+    #[serde(default)]
+    pub region: String,
+    /// The name of its image, as it was when the run began.
+    #[serde(default)]
+    pub image_name: String,
     /// Where it may make something.
     pub places: Vec<Place>,
     /// Whether it may make something that belongs to the account and to no region.

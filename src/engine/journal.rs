@@ -51,6 +51,15 @@ struct Inner {
     is_torn: bool,
 }
 
+/// How a run is taken over, until its journal is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// By the one process that goes on with it.
+    Alone,
+    /// By any number that clean up after it.
+    Shared,
+}
+
 /// A journal that was opened again.
 pub struct Opened {
     /// The journal.
@@ -85,8 +94,25 @@ impl Journal {
     /// next entry takes its place; any other line that cannot be read or believed is passed over and named, and what the rest says still counts.
     /// Opening changes nothing, since the writer may live and be in the middle of a line.
     pub fn open(path: &Path) -> Result<Opened, Error> {
-        let at = |source| Error::Io { path: path.to_owned(), source };
-        let text = std::fs::read(path).map_err(at)?;
+        Self::read(path, append_to(path)?)
+    }
+
+    /// The same under a lock, so that nobody changes what was read. `None` when another process works on the run.
+    pub fn open_locked(path: &Path, lock: Lock) -> Result<Option<Opened>, Error> {
+        let file = append_to(path)?;
+        let locked = match lock {
+            Lock::Alone => file.try_lock(),
+            Lock::Shared => file.try_lock_shared(),
+        };
+        // Where file systems have no locks the run does without.
+        match locked {
+            Err(TryLockError::WouldBlock) => Ok(None),
+            _ => Self::read(path, file).map(Some),
+        }
+    }
+
+    fn read(path: &Path, file: File) -> Result<Opened, Error> {
+        let text = std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         let (lines, whole) = read_lines(&text);
         let (mut ledger, mut entries, mut damage) = (Ledger::default(), Vec::new(), Vec::new());
         for (number, line) in lines {
@@ -98,7 +124,6 @@ impl Journal {
                 Err(reason) => damage.push(format!("{}:{number}: {reason}", path.display())),
             }
         }
-        let file = OpenOptions::new().append(true).open(path).map_err(at)?;
         let inner = Inner { file, path: path.to_owned(), ledger, end: whole as u64, is_torn: whole < text.len() };
         Ok(Opened { journal: Self(Arc::new(Mutex::new(inner))), entries, damage })
     }
@@ -114,16 +139,6 @@ impl Journal {
         // What was locked only to look is let go again; what cannot be, goes with the file.
         let _ = inner.file.unlock();
         in_use
-    }
-
-    /// Takes the run over, alone, until the file is closed. False when another process works on it.
-    pub fn own(&self) -> bool {
-        !matches!(self.lock().file.try_lock(), Err(TryLockError::WouldBlock))
-    }
-
-    /// Joins those that clean up after the run, until the file is closed. False when another process works on it.
-    pub fn share(&self) -> bool {
-        !matches!(self.lock().file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
     /// Writes an entry; it is on disk when this returns.
@@ -211,6 +226,10 @@ impl Inner {
     fn io(&self, source: io::Error) -> Error {
         Error::Io { path: self.path.clone(), source }
     }
+}
+
+fn append_to(path: &Path) -> Result<File, Error> {
+    OpenOptions::new().append(true).open(path).map_err(|source| Error::Io { path: path.to_owned(), source })
 }
 
 /// The journal file of a run.

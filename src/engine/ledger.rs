@@ -72,6 +72,8 @@ pub enum Entry {
     Refused { claim: ClaimId },
     /// The product is complete and usable, though perhaps not yet all that the template asks for is done to it.
     Ready { claim: ClaimId },
+    /// What the product replaces goes from here on: it stays, whatever becomes of its build.
+    Precious { claim: ClaimId },
     /// The resource is gone; the API said so.
     Released { claim: ClaimId },
     /// The product was handed over.
@@ -128,6 +130,8 @@ pub struct Claim {
     pub state: ClaimState,
     /// Whether it is a product that is complete.
     pub ready: bool,
+    /// Whether it is one that stays, whatever becomes of its build: what it replaces may be gone.
+    pub precious: bool,
 }
 
 impl Claim {
@@ -148,7 +152,7 @@ impl Claim {
 /// How a build (or a whole run) came out, for deciding what is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Products stay.
+    /// Products that are complete stay.
     Success,
     /// Products go, too.
     Failure,
@@ -163,8 +167,9 @@ impl Verdict {
         match (claim.intent.keep, self) {
             (Keep::Never, _) | (Keep::OnSuccess, Self::Failure) => true,
             (Keep::Meanwhile, verdict) => verdict != Self::Waiting,
-            (Keep::OnSuccess, Self::CutShort) => !claim.ready,
-            (Keep::OnSuccess, Self::Success | Self::Waiting) => false,
+            // What never became complete is no product: an earlier process asked for it and did not hear, or the template wants it no more.
+            (Keep::OnSuccess, Self::CutShort | Self::Success) => !claim.ready,
+            (Keep::OnSuccess, Self::Waiting) => false,
         }
     }
 }
@@ -208,6 +213,14 @@ impl Ledger {
                     _ => None,
                 })?;
                 self.claims.entry(*claim).and_modify(|claim| claim.ready = true);
+                Ok(())
+            }
+            Entry::Precious { claim } => {
+                self.change("precious", *claim, |state| match state {
+                    ClaimState::Held(id) => Some(ClaimState::Held(id.clone())),
+                    _ => None,
+                })?;
+                self.claims.entry(*claim).and_modify(|claim| claim.precious = true);
                 Ok(())
             }
             // Two sweepers may run at once, so a second release is legal.
@@ -254,7 +267,7 @@ impl Ledger {
             return Err(Illegal { entry: "intent", claim: id, state: format!("{:?}", claim.state) });
         }
         let (intent, state) = (intent.clone(), ClaimState::Intended);
-        self.claims.insert(id, Claim { id, intent, state, ready: false });
+        self.claims.insert(id, Claim { id, intent, state, ready: false, precious: false });
         Ok(())
     }
 
@@ -277,9 +290,25 @@ impl Ledger {
     /// What one build (or, with `None`, the whole run) must release, newest first.
     pub fn owed(&self, build: Option<&str>, verdict: Verdict) -> Vec<Claim> {
         let wanted = |claim: &&Claim| {
-            claim.is_open() && build.is_none_or(|name| claim.intent.build == name) && verdict.releases(claim)
+            claim.is_open()
+                && build.is_none_or(|name| claim.intent.build == name)
+                && verdict.releases(claim)
+                && !self.is_irreplaceable(claim)
         };
         self.claims.values().rev().filter(wanted).cloned().collect()
+    }
+
+    /// A precious claim, unless a later one has taken its place.
+    fn is_irreplaceable(&self, claim: &Claim) -> bool {
+        let of_same = |other: &Claim| {
+            other.intent.build == claim.intent.build && other.intent.place.region == claim.intent.place.region
+        };
+        claim.precious && !self.claims.values().any(|other| other.precious && other.id > claim.id && of_same(other))
+    }
+
+    /// Whether a product of a build stays, whatever becomes of it.
+    pub fn has_precious(&self, build: &str) -> bool {
+        self.claims(build).any(|claim| claim.precious && claim.is_open())
     }
 
     /// Complete products of a build that were not handed over yet, oldest first.
@@ -333,6 +362,11 @@ impl Ledger {
         })
     }
 
+    /// Whether another claim than this one stands for a resource: the two were asked for under the same name.
+    pub fn is_anothers(&self, claim: &Claim, id: &str) -> bool {
+        self.claims.values().any(|other| other.id != claim.id && other.resource_id() == Some(id))
+    }
+
     /// One claim.
     pub fn claim(&self, id: ClaimId) -> Option<&Claim> {
         self.claims.get(&id)
@@ -383,7 +417,7 @@ mod tests {
             Entry::Ready { claim: 4 },
             Entry::Intent { claim: 5, intent: intent(Keep::Meanwhile) },
         ]);
-        assert_eq!(ids(&ledger.owed(None, Verdict::Success)), [5, 3, 1]);
+        assert_eq!(ids(&ledger.owed(None, Verdict::Success)), [5, 3, 2, 1]);
         assert_eq!(ids(&ledger.owed(None, Verdict::Waiting)), [3, 1]);
         assert_eq!(ids(&ledger.owed(None, Verdict::CutShort)), [5, 3, 2, 1]);
         assert_eq!(ids(&ledger.owed(Some("b"), Verdict::Failure)), [5, 4, 3, 2, 1]);

@@ -67,7 +67,7 @@ impl std::error::Error for Decided {
 pub struct Cx {
     /// Id of the run.
     pub run: Arc<str>,
-    /// Display name of the build.
+    /// What the things of the build are recorded under: its display name, numbered where an earlier build has the same.
     pub build: Arc<str>,
     /// Where the story goes.
     pub events: Events,

@@ -35,8 +35,8 @@ pub async fn run(build: &PreparedBuild, shared: &Shared, sources: &Sources) -> F
     let start = Instant::now();
     let events = shared.events.for_build(&build.plan.name);
     let parts = (events, shared.journal.clone(), shared.keeper.clone(), shared.cancel.clone());
-    let cx = Cx::new(shared.run.clone(), &build.plan.name, parts, shared.mode, shared.prompt.clone());
-    if shared.journal.ledger().is_built(&build.plan.name) {
+    let cx = Cx::new(shared.run.clone(), &build.key, parts, shared.mode, shared.prompt.clone());
+    if shared.journal.ledger().is_built(&build.key) {
         cx.events.say("It ended well before the run was resumed: skipped");
         return Finished { name: build.plan.name.clone(), ..Finished::default() };
     }
@@ -105,7 +105,7 @@ async fn succeeded(
         hand_over(build, shared, cx, &mut finished).await;
     }
     if finished.error.is_none()
-        && let Err(error) = cx.journal.append(&Entry::Built { build: build.plan.name.clone() })
+        && let Err(error) = cx.journal.append(&Entry::Built { build: build.key.clone() })
     {
         finished.error = Some(chain(&error));
     }
@@ -114,8 +114,8 @@ async fn succeeded(
 
 async fn hand_over(build: &PreparedBuild, shared: &Shared, cx: &Cx, finished: &mut Finished) {
     match cleanup::hand_over(cx) {
-        // The end of an interrupted run names no artifacts.
-        Ok(kept) if cx.cancel.urgency() > Urgency::None => tell_kept(cx, Ok(kept)),
+        // The end of a run that was interrupted, or whose post-processors failed, names no artifacts.
+        Ok(kept) if cx.cancel.urgency() > Urgency::None || finished.error.is_some() => tell_kept(cx, Ok(kept)),
         Ok(_) => {}
         // A product that nobody can record as one would be removed by the next clean-up: it goes now, before somebody uses it.
         Err(error) => {
@@ -205,8 +205,8 @@ async fn failed(build: &PreparedBuild, shared: &Shared, cx: &Cx, error: StepErro
 fn tell_kept(cx: &Cx, kept: Result<Vec<Claim>, Cause>) {
     match kept {
         Ok(kept) => kept.iter().for_each(|claim| {
-            let (what, region) = (cleanup::describe(claim), &claim.intent.place.region);
-            cx.events.say(format!("The {what} in {region} was available before the build was cut short: it is kept."));
+            let (what, name, region) = (cleanup::describe(claim), &claim.intent.name, &claim.intent.place.region);
+            cx.events.say(format!("The {what} ({name}) in {region} is complete: it is kept."));
         }),
         Err(error) => cx.events.error(chain(error.as_ref())),
     }

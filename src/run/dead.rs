@@ -105,7 +105,7 @@ impl DeadRun<'_> {
 
     async fn release(&self, claim: &Claim) -> Result<(), Cause> {
         let aws = self.aws(&claim.intent.place, &claim.intent.build).await?;
-        Ok(release::release(&aws, claim, self.run, Confirm::Gone).await?)
+        Ok(release::release(&aws, claim, self.run, &self.journal.ledger(), Confirm::Gone).await?)
     }
 
     /// The connection with which a build came to a place, and to the same account.
@@ -120,7 +120,9 @@ impl DeadRun<'_> {
         });
         let world = self.worlds.of(&place.local).ok_or(NoLocal(place.local.clone()))?;
         let aws = world.aws(&Access { region: given(&place.region), ..access }).await?;
-        identity::check_same(&aws, reach.map_or("", |reach| &reach.account)).await?;
+        if let Some(reach) = reach {
+            identity::check_same(&aws, reach).await?;
+        }
         Ok(aws)
     }
 }

@@ -7,13 +7,14 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 
 use crate::engine::cancel::Urgency;
-use crate::engine::ledger::{Entry, Outcome, Verdict};
+use crate::engine::ledger::{Claim, Entry, Outcome, Verdict};
 use crate::engine::mode::Pauses;
-use crate::event::{EventKind, Summary};
+use crate::event::{EventKind, Leftover, Summary};
 use crate::hcl::diagnostics::Sources;
 
 use super::Shared;
 use super::build::{self, Finished};
+use super::cleanup::leftover;
 use super::prepare::PreparedBuild;
 
 /// Runs all builds, at most `most` at once (0: all), and settles the journal.
@@ -30,7 +31,7 @@ pub async fn run(builds: &[PreparedBuild], shared: &Shared, sources: &Sources, m
     // One place is taken in order, so builds start in the order of the template.
     let running: FuturesUnordered<_> = builds.iter().map(|build| placed(build, shared, sources, &places)).collect();
     let finished: Vec<Finished> = running.collect().await;
-    let summary = summary(finished, shared, start);
+    let summary = summary(finished, builds, shared, start);
     shared.events.send(EventKind::RunFinished(summary.clone()));
     summary
 }
@@ -45,10 +46,19 @@ async fn placed(build: &PreparedBuild, shared: &Shared, sources: &Sources, place
     build::run(build, shared, sources).await
 }
 
-fn summary(finished: Vec<Finished>, shared: &Shared, start: Instant) -> Summary {
+/// What builds hold that a resumed run has not any more.
+fn of_other_builds(builds: &[PreparedBuild], shared: &Shared) -> Vec<Leftover> {
+    let owed = shared.journal.ledger().owed(None, Verdict::Failure);
+    let of_other = |claim: &&Claim| builds.iter().all(|build| build.key != claim.intent.build);
+    let reason = |claim: &Claim| format!("{} is not built any more", claim.intent.build);
+    owed.iter().filter(of_other).map(|claim| leftover(&shared.run, claim, reason(claim))).collect()
+}
+
+fn summary(finished: Vec<Finished>, builds: &[PreparedBuild], shared: &Shared, start: Instant) -> Summary {
     let interrupted = shared.cancel.urgency() > Urgency::None;
     let aborted = finished.iter().any(|build| build.aborted);
-    let mut summary = Summary { elapsed: start.elapsed(), interrupted, ..Summary::default() };
+    let leftovers = of_other_builds(builds, shared);
+    let mut summary = Summary { elapsed: start.elapsed(), interrupted, leftovers, ..Summary::default() };
     for build in finished {
         summary.leftovers.extend(build.leftovers);
         match build.error {

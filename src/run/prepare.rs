@@ -18,6 +18,8 @@ use super::engine_facts;
 pub struct PreparedBuild {
     /// What to do.
     pub plan: BuildPlan,
+    /// What its things are recorded under: its name, numbered where an earlier build has the same.
+    pub key: String,
     /// The checked source.
     pub source: Box<dyn Source>,
     /// Names that `build.NAME` knows besides the common ones.
@@ -57,7 +59,20 @@ pub fn prepare_to_run(plan: &Plan, force: Force, secrets: &Secrets) -> (Vec<Prep
         diagnostics.extend(refusals);
         possible.then_some(build)
     });
-    (possible.collect(), diagnostics)
+    (told_apart(possible.collect()), diagnostics)
+}
+
+/// Two builds of one name must not take each other's machines for their own.
+fn told_apart(mut builds: Vec<PreparedBuild>) -> Vec<PreparedBuild> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for build in &mut builds {
+        let number = seen.entry(build.plan.name.clone()).or_default();
+        *number += 1;
+        if *number > 1 {
+            build.key = format!("{} ({number})", build.plan.name);
+        }
+    }
+    builds
 }
 
 fn prepare_build(build: &BuildPlan, force: Force, secrets: &Secrets) -> (Option<PreparedBuild>, Diagnostics) {
@@ -85,7 +100,8 @@ fn prepare_build(build: &BuildPlan, force: Force, secrets: &Secrets) -> (Option<
     let mut refusals = Diagnostics::new();
     refusals.extend(source.refusal().map(|text| Diagnostic::error(text, "").at(&build.span)));
     diagnostics.extend(check_components(build, &names, kind.values, &mut refusals));
-    let prepared = PreparedBuild { plan: build.clone(), source, values: kind.values, timed: kind.timed, refusals };
+    let (plan, key, timed) = (build.clone(), build.name.clone(), kind.timed);
+    let prepared = PreparedBuild { plan, key, source, values: kind.values, timed, refusals };
     ((!diagnostics.has_errors()).then_some(prepared), diagnostics)
 }
 

@@ -9,7 +9,7 @@ use crate::aws::iam;
 use crate::aws::release::{self, Confirm};
 use crate::aws::tagged::{self, Tagged};
 use crate::engine::Cause;
-use crate::engine::ledger::{Claim, ClaimState, Keep, Place};
+use crate::engine::ledger::{Claim, ClaimState, Keep, Ledger, Place};
 use crate::event::{EventKind, Events, Leftover};
 use crate::sources::World;
 
@@ -70,7 +70,7 @@ pub fn began(run: &str) -> Option<SystemTime> {
 
 fn claim(tagged: Tagged, place: &Place) -> Claim {
     let intent = tagged.intent(place, Keep::Never);
-    Claim { id: 0, intent, state: ClaimState::Held(tagged.id), ready: false }
+    Claim { id: 0, intent, state: ClaimState::Held(tagged.id), ready: false, precious: false }
 }
 
 /// Releases all of it at once and returns what could not be released.
@@ -85,8 +85,8 @@ pub async fn release(world: &World, left: &[Left], events: &Events) -> Vec<Lefto
 }
 
 async fn release_one(world: &World, claim: &Claim, run: &str) -> Result<(), Cause> {
-    Ok(release::release(world.aws(&access(&claim.intent.place.region)).await?.as_ref(), claim, run, Confirm::Gone)
-        .await?)
+    let aws = world.aws(&access(&claim.intent.place.region)).await?;
+    Ok(release::release(&aws, claim, run, &Ledger::default(), Confirm::Gone).await?)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod console;
 mod crash_matrix;
 mod diagnostics;
 mod docs;
+mod edited;
 mod endpoint;
 mod file_source;
 mod fmt;

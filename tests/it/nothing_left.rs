@@ -82,7 +82,7 @@ fn an_interrupted_bake_keeps_an_image_that_is_available() {
     let mut running = sandbox.start(&["build", "--local", "--local-faults", "faults.json", "t.pkr.hcl"]);
     running.wait_for("Waiting for all copies to complete");
     running.signal(Signal::SIGINT);
-    running.finish().expect(1).says("was available before the build was cut short: it is kept");
+    running.finish().expect(1).says("is complete: it is kept");
     let held = resources(&sandbox, "us-east-1");
     assert!(held.iter().any(|id| id.starts_with("image ")), "{held:#?}");
     assert!(!held.iter().any(|id| id.starts_with("instance ") || id.starts_with("key-pair ")), "{held:#?}");

@@ -33,7 +33,7 @@ fn with_seeds(call: &Call<'_>, mut region: Region) -> Region {
             arn: arn(),
             created: Moment(0),
             versions: vec![SecretVersion {
-                id: id::stable("", name),
+                id: id::stable_uuid(name),
                 value: text.clone(),
                 is_binary: false,
                 stages: vec!["AWSCURRENT".to_owned()],

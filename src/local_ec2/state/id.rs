@@ -19,7 +19,16 @@ pub fn stable(prefix: &str, text: &str) -> String {
 
 /// A random UUID (version 4) for request ids and the like.
 pub fn uuid() -> String {
-    let h = random_hex();
+    uuid_of(&random_hex())
+}
+
+/// The UUID that the same text always gets.
+pub fn stable_uuid(text: &str) -> String {
+    uuid_of(&hex(&Sha256::digest(text.as_bytes())))
+}
+
+/// From at least 32 hex digits.
+fn uuid_of(h: &str) -> String {
     format!("{}-{}-4{}-a{}-{}", &h[..8], &h[8..12], &h[13..16], &h[17..20], &h[20..32])
 }
 
@@ -49,7 +58,8 @@ mod tests {
         assert!(is_well_formed("ami", &fresh("ami")));
         assert_eq!(stable("ami", "x"), stable("ami", "x"));
         assert_ne!(fresh("i"), fresh("i"));
-        assert_eq!(uuid().len(), 36);
+        assert_eq!((uuid().len(), stable_uuid("x").len()), (36, 36));
+        assert_eq!(stable_uuid("x"), stable_uuid("x"));
         for (prefix, id, ok) in [
             ("ami", "ami-12345678", true),
             ("ami", "banana", false),

@@ -49,6 +49,8 @@ pub struct Bake<'a> {
     pub names: Names,
     /// What this run had before it was resumed.
     pub past: Past,
+    /// The name that its image gets. One that was asked for before the run was resumed keeps its own.
+    pub image_name: String,
 }
 
 /// Bakes. `None`: the template asked for no image.
@@ -56,7 +58,8 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
     let aws = world.aws(&source.access.access()).await.map_err(|e| StepError::Failed(e.into()))?;
     let names = Names::new(cx);
     let past = Past::recover(cx, &aws, &source.options, &names).await.map_err(StepError::Failed)?;
-    let bake = &Bake { source, cx, ec2: aws.ec2(), aws, names, past };
+    let image_name = past.image_name().unwrap_or_else(|| source.options.ami_name.clone());
+    let bake = &Bake { source, cx, ec2: aws.ec2(), aws, names, past, image_name };
 
     let (older, from, network) = tokio::try_join!(
         cx.step("StepPreValidate", async || pre_validate::check(bake).await),
@@ -115,10 +118,31 @@ async fn spread(bake: &Bake<'_>, older: &Older, image: Image, tags: &BuildTags) 
         cx.step("StepAMIRegionCopy", async || copy_image::copy_all(bake, &image, &first_name, tags).await).await?;
     let own = (!bake.source.options.is_intermediate()).then(|| (bake.ec2.region.clone(), image));
     let images: Vec<_> = own.into_iter().chain(copies.complete).collect();
-    let images =
-        cx.step("StepDeregisterAMI", async || replace_image::replace(bake, older, images.clone(), tags).await).await?;
     finish_image::finish(bake, &images, tags).await?;
+    let images = take_places(bake, older, images, tags).await.map_err(|error| match error {
+        // Older images are gone: the new ones must not go, too.
+        StepError::Failed(cause) if cx.journal.ledger().has_precious(&cx.build) => StepError::ProductsKept(cause),
+        other => other,
+    })?;
     Ok(Spread { images, failure: copies.failure })
+}
+
+/// Puts finished images in the place of older ones of their name. One that was registered anew for that is finished once more; what was refused then has
+/// been refused before an older image went.
+async fn take_places(
+    bake: &Bake<'_>,
+    older: &Older,
+    images: Vec<(String, Image)>,
+    tags: &BuildTags,
+) -> Result<Vec<(String, Image)>, StepError> {
+    let replace = async || replace_image::replace(bake, older, images.clone(), tags).await;
+    let replaced = bake.cx.step("StepDeregisterAMI", replace).await?;
+    let is_new = |(_, image): &&(String, Image)| images.iter().all(|(_, before)| before.id != image.id);
+    let renamed: Vec<(String, Image)> = replaced.iter().filter(is_new).cloned().collect();
+    if !renamed.is_empty() {
+        finish_image::finish(bake, &renamed, tags).await?;
+    }
+    Ok(replaced)
 }
 
 /// From launch to image. `None`: the template asked for none.

@@ -17,7 +17,7 @@ mod unsupported;
 use async_trait::async_trait;
 
 use crate::artifact::Artifact;
-use crate::aws::identity::OtherAccount;
+use crate::aws::identity::Elsewhere;
 use crate::aws::{image, release};
 use crate::engine::Cause;
 use crate::engine::ledger::Claim;
@@ -126,14 +126,14 @@ impl Source for AmazonEbs {
         }
         result.map_err(|error| match error {
             StepError::Failed(cause) if cause.is::<image::StillPending>() => StepError::StillPending(cause),
-            StepError::Failed(cause) if cause.is::<OtherAccount>() => StepError::OutOfReach(cause),
+            StepError::Failed(cause) if cause.is::<Elsewhere>() => StepError::OutOfReach(cause),
             other => other,
         })
     }
 
     async fn release(&self, cx: &Cx, world: &World, claim: &Claim, confirm: Confirm) -> Result<(), Cause> {
         let aws = world.aws(&self.access.access()).await?;
-        Ok(release::release(&aws, claim, &cx.run, confirm).await?)
+        Ok(release::release(&aws, claim, &cx.run, &cx.journal.ledger(), confirm).await?)
     }
 
     fn refusal(&self) -> Option<String> {

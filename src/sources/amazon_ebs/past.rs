@@ -2,12 +2,15 @@
 
 use futures_util::future::try_join_all;
 
-use crate::aws::release::Confirm;
+use crate::aws::identity::Elsewhere;
 use crate::aws::tags::tag_value;
-use crate::aws::{Age, Aws, identity, instance, release, tagged};
+use crate::aws::wait_states::SECONDS;
+use crate::aws::{Age, Aws, Error, identity, instance, release, security_group, tagged};
 use crate::engine::Cause;
+use crate::engine::continuation::Reach;
 use crate::engine::ledger::{Claim, ClaimId, ClaimState, Entry, Intent, Keep, Ledger};
 use crate::engine::step::Cx;
+use crate::engine::wait::{Probe, WaitError, until};
 
 use super::names::Names;
 use super::options::Options;
@@ -16,6 +19,7 @@ use super::options::Options;
 pub struct Past {
     ledger: Ledger,
     build: String,
+    reach: Option<Reach>,
 }
 
 impl Past {
@@ -26,40 +30,41 @@ impl Past {
         if past.ledger.resumptions() == 0 {
             return Ok(past);
         }
-        adopt(cx, aws, options, names).await?;
+        if let Some(reach) = cx.keeper.reach(&cx.build) {
+            check_place(aws, &reach).await?;
+            adopt(cx, aws, &reach, options, names).await?;
+        }
         let past = Self::new(cx);
         let unheard = past.ledger.claims(&past.build).filter(|claim| claim.state == ClaimState::Intended);
         try_join_all(unheard.map(|claim| hear(cx, aws, claim))).await?;
-        let past = Self::new(cx);
-        if let Some(claim) = past.machine()
-            && past.ledger.claims(&past.build).all(|claim| claim.intent.kind != release::IMAGE || !claim.is_open())
-        {
-            past.check_machine(cx, aws, claim).await?;
-        }
+        Self::new(cx).check(cx, aws, options).await?;
         Ok(Self::new(cx))
     }
 
-    /// Begins anew when the machine is of no use.
-    async fn check_machine(&self, cx: &Cx, aws: &Aws, claim: &Claim) -> Result<(), Cause> {
-        let (ec2, id) = (aws.ec2_in(&claim.intent.place.region), claim.resource_id().unwrap_or_default());
-        let state = instance::seen(&ec2, id).await?.map(|instance| instance.state);
-        let why = match state.as_deref() {
-            Some("shutting-down" | "terminated") => "is gone",
-            None if release::age(claim) == Age::Old => "is gone",
-            // Kiln stops what is provisioned, so the journal has lost that. Without it nobody knows what is on the disk.
-            Some("stopping" | "stopped") if !self.is_provisioned() => {
-                release::release(aws, claim, &cx.run, Confirm::Accepted).await?;
-                "is stopped, and the run's journal does not say that it was provisioned"
+    /// What is gone meanwhile is forgotten. Without the machine, and without an image of it, all that was done to it begins anew.
+    async fn check(&self, cx: &Cx, aws: &Aws, options: &Options) -> Result<(), Cause> {
+        if let Some((claim, id)) = self.group()
+            && let Some(group) = self.ledger.claim(claim)
+            && is_group_gone(aws, group, &id).await?
+        {
+            cx.journal.append(&Entry::Released { claim })?;
+        }
+        if self.has_image(aws.region(), options) {
+            return Ok(());
+        }
+        if let Some(claim) = self.machine() {
+            if !is_gone(aws, claim).await? {
+                return Ok(());
             }
-            _ => return Ok(()),
-        };
-        cx.events.say(format!("The instance {id} {why}: the bake begins anew with another one"));
-        cx.journal.append(&Entry::Released { claim: claim.id })?;
+            let id = claim.resource_id().unwrap_or_default();
+            cx.events.say(format!("The instance {id} is gone: the bake begins anew with another one"));
+            cx.journal.append(&Entry::Released { claim: claim.id })?;
+        }
         Ok(cx.journal.append(&Entry::Restarted { build: self.build.clone() })?)
     }
 
     fn new(cx: &Cx) -> Self {
-        Self { ledger: cx.journal.ledger(), build: cx.build.to_string() }
+        Self { ledger: cx.journal.ledger(), build: cx.build.to_string(), reach: cx.keeper.reach(&cx.build) }
     }
 
     /// The claim on the temporary key pair, held or released: the key itself is good as long as the machine lives.
@@ -96,6 +101,19 @@ impl Past {
         held(self.of_kind(release::IMAGE).filter(|claim| claim.intent.keep == Keep::Meanwhile))
     }
 
+    /// The name that the image was asked for with.
+    pub fn image_name(&self) -> Option<String> {
+        let asked_for = self.of_kind(release::IMAGE).any(|claim| claim.resource_id().is_some());
+        self.reach.clone().filter(|reach| asked_for && !reach.image_name.is_empty()).map(|reach| reach.image_name)
+    }
+
+    /// Whether there is an image that the bake goes on with.
+    fn has_image(&self, region: &str, options: &Options) -> bool {
+        let kind = if options.is_intermediate() { Keep::Meanwhile } else { Keep::OnSuccess };
+        let wanted = |claim: &Claim| claim.intent.keep == kind && claim.intent.place.region == region;
+        self.of_kind(release::IMAGE).any(|claim| claim.resource_id().is_some() && wanted(claim))
+    }
+
     /// Whether the machine has been provisioned.
     pub fn is_provisioned(&self) -> bool {
         self.ledger.has_done(&self.build, "StepProvision")
@@ -110,18 +128,50 @@ fn held<'a>(mut claims: impl Iterator<Item = &'a Claim>) -> Option<(ClaimId, Str
     claims.find_map(|claim| Some((claim.id, claim.resource_id()?.to_owned())))
 }
 
-/// Finds out what a call did whose answer was never heard. What is not found may still come: its claim stays open.
+/// Finds out what a call did whose answer was never heard. What does not show after a while was never made.
 async fn hear(cx: &Cx, aws: &Aws, claim: &Claim) -> Result<(), Cause> {
-    if let Some(id) = release::find(aws, claim, &cx.run).await? {
-        cx.journal.append(&Entry::Made { claim: claim.id, id })?;
+    let found = release::find(aws, claim, &cx.run, &cx.journal.ledger()).await?;
+    Ok(cx.journal.append(&match found {
+        Some(id) => Entry::Made { claim: claim.id, id },
+        None => Entry::Released { claim: claim.id },
+    })?)
+}
+
+async fn is_gone(aws: &Aws, claim: &Claim) -> Result<bool, Cause> {
+    let id = claim.resource_id().unwrap_or_default();
+    let found = instance::seen(&aws.ec2_in(&claim.intent.place.region), id).await?;
+    Ok(match found {
+        Some(instance) => ["shutting-down", "terminated"].contains(&instance.state.as_str()),
+        None => release::age(claim) == Age::Old,
+    })
+}
+
+/// Whether a group is gone. A young one may only not show yet.
+async fn is_group_gone(aws: &Aws, claim: &Claim, id: &str) -> Result<bool, Cause> {
+    let (ec2, by_id) = (aws.ec2_in(&claim.intent.place.region), [("group-id".to_owned(), vec![id.to_owned()])].into());
+    let probe = async || {
+        let shows = !security_group::describe(&ec2, None, &by_id).await?.is_empty();
+        Ok::<_, Error>(if shows { Probe::Ready(()) } else { Probe::NotYet("not there".to_owned(), None) })
+    };
+    match until(SECONDS, Some(release::age(claim).may_hide()), probe, |_, _| ()).await {
+        Ok(()) => Ok(false),
+        Err(WaitError::TimedOut { .. }) => Ok(true),
+        Err(WaitError::Hopeless(error)) => Err(error.into()),
+    }
+}
+
+/// The same endpoint, account and region as before.
+async fn check_place(aws: &Aws, reach: &Reach) -> Result<(), Cause> {
+    identity::check_same(aws, reach).await?;
+    if !reach.region.is_empty() && reach.region != aws.region() {
+        let (ours, theirs) = (aws.region().to_owned(), reach.region.clone());
+        return Err(Elsewhere::Region { ours, theirs }.into());
     }
     Ok(())
 }
 
 /// Takes over what the run has and its journal, which may have lost lines, does not name. Volumes and snapshots belong to what is taken over.
-async fn adopt(cx: &Cx, aws: &Aws, options: &Options, names: &Names) -> Result<(), Cause> {
-    let Some(reach) = cx.keeper.reach(&cx.build) else { return Ok(()) };
-    identity::check_same(aws, &reach.account).await?;
+async fn adopt(cx: &Cx, aws: &Aws, reach: &Reach, options: &Options, names: &Names) -> Result<(), Cause> {
     let known = &cx.journal.ledger();
     let found = try_join_all(reach.places.iter().map(|place| async move {
         let found = tagged::unnamed(aws, &place.region, reach.uses_iam, &cx.run, known).await?;

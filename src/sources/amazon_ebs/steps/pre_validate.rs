@@ -25,14 +25,16 @@ pub async fn check(bake: &Bake<'_>) -> Result<Older, Cause> {
 async fn check_identity(bake: &Bake<'_>) -> Result<(), Cause> {
     let account = identity::check(&bake.aws).await?;
     let (cx, options) = (bake.cx, &bake.source.options);
-    let mut places = cx.keeper.reach(&cx.build).map(|reach| reach.places).unwrap_or_default();
+    let before = cx.keeper.reach(&cx.build);
+    let mut places = before.map(|reach| reach.places).unwrap_or_default();
     let regions = options.copy_regions(&bake.ec2.region).into_iter().chain([bake.ec2.region.clone()]);
     places.extend(regions.map(|region| bake.aws.ec2_in(&region).place.clone()));
     places.sort();
     places.dedup();
     let uses_iam = options.temporary_iam_instance_profile_policy_document.is_some();
     let access = serde_json::to_value(bake.aws.access())?;
-    Ok(cx.keeper.keep_reach(&cx.build, Reach { account, places, uses_iam, access })?)
+    let (endpoint, region, image_name) = (bake.aws.remote_endpoint(), bake.ec2.region.clone(), bake.image_name.clone());
+    Ok(cx.keeper.keep_reach(&cx.build, Reach { account, endpoint, region, image_name, places, uses_iam, access })?)
 }
 
 async fn check_regions(bake: &Bake<'_>) -> Result<(), Cause> {
@@ -61,12 +63,12 @@ async fn holders_of_name(bake: &Bake<'_>) -> Result<Older, Cause> {
         let text = "skip_save_build_region is set and ami_regions names no other region, so that no image would be left: name one, or set skip_create_ami";
         return Err(Refused(text.to_owned()).into());
     }
-    bake.cx.events.say(format!("Prevalidating AMI Name: {}", options.ami_name));
+    bake.cx.events.say(format!("Prevalidating AMI Name: {}", bake.image_name));
     let found = try_join_all(regions.into_iter().map(|region| named_in(bake, region))).await?;
     let found: Older = found.into_iter().flatten().collect();
     match found.first() {
         Some((region, image)) if !options.force_deregister => {
-            let text = format!("AMI Name: '{}' is used by an existing AMI: {} in {region}", options.ami_name, image.id);
+            let text = format!("AMI Name: '{}' is used by an existing AMI: {} in {region}", bake.image_name, image.id);
             Err(Refused(format!("{text} (choose another ami_name, or set force_deregister)")).into())
         }
         _ => Ok(found),
@@ -75,7 +77,7 @@ async fn holders_of_name(bake: &Bake<'_>) -> Result<Older, Cause> {
 
 async fn named_in(bake: &Bake<'_>, region: String) -> Result<Older, Cause> {
     let ec2 = bake.aws.ec2_in(&region);
-    let images = image::named(&ec2, &bake.source.options.ami_name).await?;
+    let images = image::named(&ec2, &bake.image_name).await?;
     // What this run made before it was resumed is in nobody's way.
     let others = images.into_iter().filter(|image| image.tags.get(RUN).is_none_or(|run| **run != *bake.cx.run));
     Ok(others.map(|image| (region.clone(), image)).collect())

@@ -62,9 +62,23 @@ pub async fn launch(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<Running, Cau
     if bake.past.is_provisioned() {
         return Ok(Running { instance: instance::look(&bake.ec2, &id).await?, claim });
     }
+    if bake.past.instance().is_some() {
+        wake(bake, &id).await?;
+    }
     events.say(format!("Waiting for instance ({id}) to become ready..."));
     let tell = |state: &str| bake.cx.waiting(step(bake), &format!("instance {state}"), None);
     Ok(Running { instance: instance::wait(&bake.ec2, &id, "running", bake.patience(), tell).await?, claim })
+}
+
+/// Somebody may have stopped the machine before the run was resumed. What was done to it is still on its disk.
+async fn wake(bake: &Bake<'_>, id: &str) -> Result<(), Cause> {
+    let instance = instance::look(&bake.ec2, id).await?;
+    if !["stopping", "stopped"].contains(&instance.state.as_str()) {
+        return Ok(());
+    }
+    bake.cx.events.say(format!("The instance {id} is stopped: it is started"));
+    instance::wait(&bake.ec2, id, "stopped", bake.patience(), |_| ()).await?;
+    Ok(instance::start(&bake.ec2, id).await?)
 }
 
 async fn request(bake: &Bake<'_>, wanted: &Wanted<'_>) -> Result<(ClaimId, String), Cause> {
