@@ -92,7 +92,7 @@ pub struct ArtifactLine {
 pub struct Leftover {
     /// The resource kind, `key-pair` for one.
     pub kind: String,
-    /// Its id, or its name when the id never became known.
+    /// Its id, or its name when the id never became known; empty when it has neither.
     pub id: String,
     /// The region it is in; empty where the kind has none.
     pub region: String,
@@ -100,6 +100,22 @@ pub struct Leftover {
     pub reason: String,
     /// A command that removes it.
     pub remedy: String,
+}
+
+impl Leftover {
+    /// The thing and where it is, as people can find it.
+    pub fn thing(&self) -> String {
+        let place = if self.region.is_empty() { String::new() } else { format!(" in {}", self.region) };
+        named(&self.kind, &self.id) + &place
+    }
+}
+
+/// A resource as people can find it. One of which neither id nor name is known was asked for, and nobody knows what came of it.
+pub fn named(kind: &str, name: &str) -> String {
+    match name.is_empty() {
+        true => format!("{kind} that was asked for and may exist"),
+        false => format!("{kind} {name}"),
+    }
 }
 
 impl EventKind {

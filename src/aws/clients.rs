@@ -25,7 +25,7 @@ use super::{credentials, image, instance, trusting_http};
 /// How long one attempt may take. The SDK itself would wait for ever for an endpoint that accepts and never answers.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a connection may take; a little over the SDK's own 3.1 s, for slow proxies.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Everything that is needed to make calls with one set of credentials.
 pub struct Aws {

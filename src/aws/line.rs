@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use crate::event::Events;
 
+use super::clients::CONNECT_TIMEOUT;
 use super::denial;
 use super::error::{Error, Kind};
 use super::retry::{Call, Phase, answer_within, patience};
 
 /// After how long a wait for an endpoint is told. A lost packet is nobody's business.
 const TELL_AFTER: Duration = Duration::from_secs(2);
+
+/// The shortest time for which an answer is waited: a little over what a connection may take, so that what comes to nothing after it was taken by the
+/// endpoint, and what never got there says so itself.
+const SHORTEST: Duration = Duration::from_secs(CONNECT_TIMEOUT.as_secs() + 1);
 
 /// The way to one account's endpoints. All regions share it.
 #[derive(Default)]
@@ -51,7 +56,7 @@ impl Line {
     pub fn answer_within(&self, call: Call, elapsed: Duration) -> Option<Duration> {
         match self.has_answered.load(Ordering::Relaxed) || self.phase() == Phase::Made {
             true => answer_within(call),
-            false => Some(self.patience(Kind::NoReply).saturating_sub(elapsed)),
+            false => Some(self.patience(Kind::NoReply).saturating_sub(elapsed).max(SHORTEST)),
         }
     }
 
@@ -96,6 +101,14 @@ impl Line {
             events.warn(format!("no answer from AWS yet, trying again for at most {limit} s: {error}"));
         }
     }
+
+    /// Tells people that something is not given free.
+    pub fn tell_use(&self, error: &Error) {
+        if let Some(events) = &self.events {
+            let limit = self.patience(error.kind).as_secs() / 60;
+            events.warn(format!("still not possible, trying again for at most {limit} min: {error}"));
+        }
+    }
 }
 
 fn silence(limit: Duration) -> Error {
@@ -115,6 +128,13 @@ mod tests {
         assert_eq!([gives_up(&line, 19), gives_up(&line, 20)], [false, true]);
         line.makes();
         assert_eq!([gives_up(&line, 299), gives_up(&line, 300)], [false, true]);
+    }
+
+    #[test]
+    fn the_last_try_is_long_enough_to_find_out_whether_anybody_is_there() {
+        let limit = |seconds| Line::default().answer_within(Call::Look, Duration::from_secs(seconds)).unwrap();
+        assert_eq!([0, 19, 29].map(limit), [20, 6, 6].map(Duration::from_secs));
+        assert!(limit(29) > CONNECT_TIMEOUT);
     }
 
     #[tokio::test]

@@ -8,15 +8,19 @@ use tokio::time::Instant;
 use crate::engine::journal::Effect as _;
 use crate::engine::wait::{Pace, Probe, WaitError, until};
 
-use super::error::Error;
+use super::error::{Error, Kind};
 use super::line::Line;
 use super::retry::{Age, Call, Verdict, verdict};
 
 /// Short pauses at first, since a lost reply needs none, and up to 10 s under throttling.
 const PACE: Pace = Pace { first: Duration::from_millis(100), factor: 2.0, longest: Duration::from_secs(10) };
 
-/// For what something else still uses: it is free the moment that other thing has ended.
-const IN_USE: Pace = super::wait_states::SECONDS;
+/// For what something else still uses: often at first, since most things have ended within seconds, and seldom when it takes the minutes that an instance
+/// or a forgotten user may. A call a second for 20 minutes would take other programs' share of the account's calls.
+const IN_USE: Pace = Pace { first: Duration::from_millis(100), factor: 1.3, longest: Duration::from_secs(5) };
+
+/// After how long it is told that something is still in use: most instances have ended by then.
+const TELL_USE_AFTER: Duration = Duration::from_secs(90);
 
 /// Looks at something. `Young`: what is looked at may not show yet.
 pub async fn look<T>(line: &impl AsRef<Line>, age: Age, call: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
@@ -89,7 +93,7 @@ async fn again<T>(
     age: Age,
     work: impl AsyncFn() -> Result<T, Error>,
 ) -> Result<Option<T>, Error> {
-    let (start, mut tries) = (Instant::now(), 0);
+    let (start, mut tries, mut is_told) = (Instant::now(), 0, false);
     let probe = async || {
         tries += 1;
         let limit = line.answer_within(call(), start.elapsed());
@@ -107,6 +111,10 @@ async fn again<T>(
             }
             Verdict::Again | Verdict::LookFirst => {
                 line.tell(&error, elapsed);
+                if !is_told && error.kind == Kind::InUse && elapsed >= TELL_USE_AFTER {
+                    is_told = true;
+                    line.tell_use(&error);
+                }
                 Ok(Probe::NotYet(error.message, None))
             }
         }
@@ -129,7 +137,6 @@ fn gave_up(error: Error, elapsed: Duration) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::Kind;
     use super::*;
 
     const QUICK: Pace = Pace::millis(1, 2);
@@ -183,6 +190,17 @@ mod tests {
         let calls = Cell::new(0);
         let made = create_at(QUICK, &Line::default(), failing(&kinds, &calls), async || Ok(None)).await;
         assert_eq!((made.unwrap(), calls.get()), ("i-1", kinds.len() + 1));
+    }
+
+    #[test]
+    fn what_is_in_use_is_asked_for_often_at_first_and_seldom_later() {
+        let (mut at, mut early, mut all) = (0.0, 0, 0);
+        while at < 20.0 * 60.0 {
+            at += (IN_USE.first.as_secs_f64() * IN_USE.factor.powi(all)).min(IN_USE.longest.as_secs_f64());
+            early += i32::from(at < 5.0);
+            all += 1;
+        }
+        assert!(early >= 10 && all <= 300, "{early} tries in the first 5 s, {all} in 20 min");
     }
 
     #[tokio::test]

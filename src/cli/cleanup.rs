@@ -6,12 +6,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::engine::cancel::{Cancel, Cancelled, Urgency};
 use crate::engine::journal::Lock;
 use crate::engine::ledger::{Entry, Intent, Outcome};
 use crate::engine::{chain, continuation};
 use crate::event::{Events, Leftover};
 use crate::hcl::duration::GoDuration;
 use crate::report::{self, Reporter};
+use crate::run::cleanup::{self, remedy};
 use crate::run::dead::{DeadRun, Worlds};
 use crate::sources::World;
 
@@ -54,34 +56,54 @@ pub async fn run(args: Args, settings: &Settings) -> ExitCode {
         true => clean(&args, settings, &reporter).await,
         false => by_tags::clean(&args, settings, &reporter).await,
     };
-    let code = match result {
-        Ok(left) if left.is_empty() => ExitCode::SUCCESS,
-        Ok(left) => {
-            left.iter().for_each(|one| reporter.print_error(describe(one)));
-            ExitCode::from(exit::LEFTOVERS)
-        }
-        Err(text) => {
-            reporter.print_error(format!("Error: {text}"));
-            ExitCode::from(exit::FAILURE)
-        }
+    let Cleaned { left, error } = result.unwrap_or_else(|text| Cleaned { left: Vec::new(), error: Some(text) });
+    left.iter().for_each(|one| reporter.print_error(describe(one)));
+    error.iter().for_each(|text| reporter.print_error(format!("Error: {text}")));
+    let code = match (left.is_empty(), error) {
+        (false, _) => ExitCode::from(exit::LEFTOVERS),
+        (true, Some(_)) => ExitCode::from(exit::FAILURE),
+        (true, None) => ExitCode::SUCCESS,
     };
     exit::ending(&reporter, code)
 }
 
-fn describe(left: &Leftover) -> String {
-    format!("{} {} in {} is left: {} ({})", left.kind, left.id, left.region, left.reason, left.remedy)
+/// What a clean-up came to.
+#[derive(Default)]
+struct Cleaned {
+    /// What is left, each with the reason.
+    left: Vec<Leftover>,
+    /// Why it did not come to its end, or cannot know that it did.
+    error: Option<String>,
 }
 
-async fn clean(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -> Result<Vec<Leftover>, String> {
+impl Cleaned {
+    /// Of a clean-up that could be interrupted. Who interrupts one that is done has interrupted nothing.
+    fn new(left: Vec<Leftover>, cancel: &Cancel) -> Self {
+        let is_cut_short = cancel.urgency() > Urgency::None && !left.is_empty();
+        Self { error: is_cut_short.then(|| interrupted(Cancelled)), left }
+    }
+}
+
+fn interrupted(cancelled: Cancelled) -> String {
+    format!("{cancelled}: run it again to go on")
+}
+
+fn describe(left: &Leftover) -> String {
+    format!("{} is left: {} ({})", left.thing(), left.reason, left.remedy)
+}
+
+async fn clean(args: &Args, settings: &Settings, reporter: &Arc<Reporter>) -> Result<Cleaned, String> {
     let Found { unfinished, alive, damaged } = unfinished(args, &settings.state, reporter)?;
     if unfinished.is_empty() && alive + damaged == 0 {
         reporter.print("Nothing is left of any run.");
     }
-    let left = clean_all(args, settings, reporter, &unfinished).await?;
-    match damaged {
-        0 => Ok(left),
-        n => Err(format!("{n} journal(s) are damaged, so what they hold may not be all: see the warnings above")),
+    let mut cleaned = clean_all(args, settings, reporter, &unfinished).await?;
+    if damaged > 0 && cleaned.error.is_none() {
+        let text =
+            format!("{damaged} journal(s) are damaged, so what they hold may not be all: see the warnings above");
+        cleaned.error = Some(text);
     }
+    Ok(cleaned)
 }
 
 async fn clean_all(
@@ -89,9 +111,9 @@ async fn clean_all(
     settings: &Settings,
     reporter: &Arc<Reporter>,
     unfinished: &[PastRun],
-) -> Result<Vec<Leftover>, String> {
+) -> Result<Cleaned, String> {
     if unfinished.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Cleaned::default());
     }
     let cancel = interrupt::listen(reporter)?;
     let local = local(unfinished, settings, reporter).await?;
@@ -101,53 +123,62 @@ async fn clean_all(
         aws: World::default().telling(events.clone()),
         local: local.iter().map(|local| (local.endpoint().directory, of_local(local))).collect(),
     };
-    let cleaning = async {
-        match args.dry_run {
-            true => show_all(unfinished, &worlds, reporter).await,
-            false => sweep_all(unfinished, &worlds, settings, reporter).await,
-        }
+    let cleaned = match args.dry_run {
+        true => cancel.guard(show_all(unfinished, &worlds, reporter)).await.unwrap_or_else(|e| Err(interrupted(e))),
+        false => sweep_all(unfinished, &worlds, settings, reporter, &cancel).await,
     };
-    let left = cancel.guard(cleaning).await;
     if let Some(local) = local {
         local.stop().await;
     }
-    left.map_err(|e| format!("{e}: run it again to go on"))?
+    cleaned
 }
 
+/// Each run after the other; those that an interruption finds waiting are told with what they hold.
 async fn sweep_all(
     unfinished: &[PastRun],
     worlds: &Worlds,
     settings: &Settings,
     reporter: &Arc<Reporter>,
-) -> Result<Vec<Leftover>, String> {
-    let mut left = Vec::new();
+    cancel: &Cancel,
+) -> Result<Cleaned, String> {
+    let (mut left, mut failure) = (Vec::new(), None);
     for past in unfinished {
-        let of_run = sweep(past, worlds, reporter).await;
-        if of_run.is_empty() {
-            let end = Entry::End { outcome: past.journal.ledger().outcome().unwrap_or(Outcome::Interrupted) };
-            past.journal.append(&end).map_err(|e| chain(&e))?;
-            continuation::forget(&settings.state, &past.run);
-            reporter.print(format!("Run {}: nothing is left.", past.run));
+        let of_run = sweep(past, worlds, reporter, cancel).await;
+        match of_run.is_empty().then(|| finish(past, settings)) {
+            Some(Ok(())) => reporter.print(format!("Run {}: nothing is left.", past.run)),
+            Some(Err(error)) => failure = Some(error),
+            None => {}
         }
         left.extend(of_run);
     }
-    Ok(left)
+    let cleaned = Cleaned::new(left, cancel);
+    Ok(Cleaned { error: cleaned.error.or(failure), ..cleaned })
 }
 
-async fn sweep(past: &PastRun, worlds: &Worlds, reporter: &Reporter) -> Vec<Leftover> {
+fn finish(past: &PastRun, settings: &Settings) -> Result<(), String> {
+    let end = Entry::End { outcome: past.journal.ledger().outcome().unwrap_or(Outcome::Interrupted) };
+    past.journal.append(&end).map_err(|e| chain(&e))?;
+    continuation::forget(&settings.state, &past.run);
+    Ok(())
+}
+
+async fn sweep(past: &PastRun, worlds: &Worlds, reporter: &Reporter, cancel: &Cancel) -> Vec<Leftover> {
     let dead = dead(past, worlds);
-    let looked = adopt(past, &dead).await;
-    let mut left = dead.sweep(&Events::new(reporter.sink())).await;
+    let looked = match cancel.guard(adopt(past, &dead)).await {
+        Ok(looked) => looked,
+        Err(Cancelled) if past.state() == State::Killed => Err("interrupted before it was looked for".to_owned()),
+        Err(Cancelled) => Ok(()),
+    };
+    let mut left = dead.sweep(&Events::new(reporter.sink()), cancel).await;
     if let Err(reason) = looked
         && left.iter().all(|one| one.reason != reason)
     {
-        let (run, remedy) = (past.run.clone(), format!("kiln cleanup {}", past.run));
         left.push(Leftover {
             kind: "what may be there of run".to_owned(),
-            id: run,
+            id: past.run.clone(),
             region: dead.regions(),
             reason,
-            remedy,
+            remedy: remedy(&past.run),
         });
     }
     left
@@ -188,17 +219,17 @@ async fn local(unfinished: &[PastRun], settings: &Settings, reporter: &Arc<Repor
     Ok(None)
 }
 
-async fn show_all(unfinished: &[PastRun], worlds: &Worlds, reporter: &Arc<Reporter>) -> Result<Vec<Leftover>, String> {
+async fn show_all(unfinished: &[PastRun], worlds: &Worlds, reporter: &Arc<Reporter>) -> Result<Cleaned, String> {
     for past in unfinished {
         reporter.print(format!("Run {}:", past.run));
         for claim in past.held() {
-            reporter.print(format!("  {} in {}", crate::run::cleanup::describe(&claim), claim.intent.place.region));
+            reporter.print(format!("  {} in {}", cleanup::describe(&claim), claim.intent.place.region));
         }
         for (intent, id) in unnamed(past, &dead(past, worlds)).await? {
             reporter.print(format!("  {} {id} in {}, by its tag", intent.kind, intent.place.region));
         }
     }
-    Ok(Vec::new())
+    Ok(Cleaned::default())
 }
 
 /// What the journals hold.
@@ -213,18 +244,16 @@ struct Found {
 }
 
 fn unfinished(args: &Args, directory: &Path, reporter: &Reporter) -> Result<Found, String> {
-    let wanted = |run: &str| args.run.as_ref().is_none_or(|wanted| run.starts_with(wanted.as_str()));
-    let (runs, unreadable) = past_runs::all(directory);
-    let (mut found, mut matched) = (Found { damaged: unreadable.len(), ..Found::default() }, false);
+    let (runs, unreadable) = match &args.run {
+        Some(beginning) => (vec![past_runs::one(directory, beginning)?], Vec::new()),
+        None => past_runs::all(directory),
+    };
+    let mut found = Found { damaged: unreadable.len(), ..Found::default() };
     unreadable.iter().for_each(|error| reporter.print_error(format!("Warning: {error}")));
-    for run in runs.into_iter().filter(|run| wanted(&run.run)) {
-        matched = true;
+    for run in runs {
         look(run, &mut found, directory, reporter)?;
     }
-    match (&args.run, matched) {
-        (Some(run), false) => Err(format!("no run `{run}` in {}", directory.display())),
-        _ => Ok(found),
-    }
+    Ok(found)
 }
 
 fn look(run: PastRun, found: &mut Found, directory: &Path, reporter: &Reporter) -> Result<(), String> {

@@ -54,13 +54,29 @@ pub fn all(directory: &Path) -> (Vec<PastRun>, Vec<String>) {
 /// # Errors
 /// A text that says that there is none, or which ones there are.
 pub fn one(directory: &Path, beginning: &str) -> Result<PastRun, String> {
-    let matches = |path: &PathBuf| id(path).starts_with(beginning);
-    let found: Vec<PathBuf> = journals(directory).into_iter().filter(matches).collect();
-    match &found[..] {
-        [path] => open(directory, path),
-        [] => Err(format!("no run `{beginning}` in {}: `kiln runs` lists them", directory.display())),
-        many => {
-            let ids: Vec<String> = many.iter().map(|path| id(path)).collect();
+    let paths = journals(directory);
+    let ids: Vec<String> = paths.iter().map(|path| id(path)).collect();
+    match chosen(&ids, beginning)? {
+        Some(at) => open(directory, &paths[at]),
+        None => Err(format!("no run `{beginning}` in {}: `kiln runs` lists them", directory.display())),
+    }
+}
+
+/// Which of these runs is meant by the beginning of its id; `None` when no id begins so. A whole id is never ambiguous.
+///
+/// # Errors
+/// A text that says which ones there are, or that a beginning is wanted.
+pub fn chosen(ids: &[String], beginning: &str) -> Result<Option<usize>, String> {
+    if beginning.is_empty() {
+        return Err("an empty run id could be any run: `kiln runs` lists them".to_owned());
+    }
+    let found: Vec<usize> = (0..ids.len()).filter(|at| ids[*at].starts_with(beginning)).collect();
+    let whole = found.iter().find(|at| ids[**at] == beginning);
+    match (whole, &found[..]) {
+        (Some(at), _) | (None, [at]) => Ok(Some(*at)),
+        (None, []) => Ok(None),
+        (None, many) => {
+            let ids: Vec<&str> = many.iter().map(|at| ids[*at].as_str()).collect();
             Err(format!("{} runs begin with `{beginning}`: {}", many.len(), ids.join(", ")))
         }
     }
@@ -148,5 +164,20 @@ pub fn forget_old(directory: &Path, now: SystemTime) {
             // One that stays is forgotten the next time.
             let _ = std::fs::remove_file(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_means_one_run_or_none() {
+        let ids = ["01a", "01a2", "02b"].map(str::to_owned);
+        assert_eq!(chosen(&ids, "02"), Ok(Some(2)));
+        assert_eq!(chosen(&ids, "01a"), Ok(Some(0)), "a whole id");
+        assert_eq!(chosen(&ids, "03"), Ok(None));
+        assert_eq!(chosen(&ids, "01"), Err("2 runs begin with `01`: 01a, 01a2".to_owned()));
+        chosen(&ids[..1], "").unwrap_err();
     }
 }

@@ -1,5 +1,6 @@
 //! The one waiter: asks again at a pace until something is so. Nothing else in Kiln sleeps in a loop.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -61,6 +62,31 @@ pub enum WaitError<E: std::error::Error + 'static> {
     TimedOut { limit: Duration, last: String },
 }
 
+tokio::task_local! {
+    /// Where the waits of a piece of work leave what they saw.
+    static LAST_SEEN: LastSeen;
+}
+
+/// What the waits of a piece of work saw last: what to say when it is given up from outside. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct LastSeen(Arc<Mutex<String>>);
+
+impl LastSeen {
+    /// Runs `work` and remembers each state that its waits find and that is not yet the one awaited.
+    pub async fn of<T>(&self, work: impl Future<Output = T>) -> T {
+        LAST_SEEN.scope(self.clone(), work).await
+    }
+
+    /// The state that was seen last; empty when no look has found one.
+    pub fn state(&self) -> String {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    fn see(&self, state: &str) {
+        state.clone_into(&mut self.0.lock().unwrap_or_else(|e| e.into_inner()));
+    }
+}
+
 /// Looks until `probe` says ready, fails, or `limit` has passed (`None`: no limit). `tell` hears each state that is not yet the one awaited.
 pub async fn until<T, E: std::error::Error + 'static>(
     pace: Pace,
@@ -75,6 +101,8 @@ pub async fn until<T, E: std::error::Error + 'static>(
             Probe::Ready(value) => return Ok(value),
             Probe::NotYet(state, percent) => {
                 tell(&state, percent);
+                // Most waits are nobody's who would be told so.
+                let _ = LAST_SEEN.try_with(|seen| seen.see(&state));
                 state
             }
         };
@@ -113,6 +141,15 @@ mod tests {
         let limit = Some(Duration::from_millis(10));
         let error = until(Pace::millis(1, 3), limit, probe, |_, _| ()).await.unwrap_err();
         assert_eq!(error.to_string(), "timed out after 0 s, still pending");
+    }
+
+    #[tokio::test]
+    async fn what_was_seen_last_outlives_work_that_is_given_up() {
+        let probe = async || Ok::<_, std::io::Error>(Probe::<()>::NotYet("in use".into(), None));
+        let (here, elsewhere) = (LastSeen::default(), LastSeen::default());
+        let endless = here.of(until(Pace::millis(1, 1), None, probe, |_, _| ()));
+        assert!(tokio::time::timeout(Duration::from_millis(10), endless).await.is_err());
+        assert_eq!((here.state(), elsewhere.state()), ("in use".to_owned(), String::new()));
     }
 
     #[test]

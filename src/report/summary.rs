@@ -108,10 +108,9 @@ impl Section {
         for leftover in leftovers {
             let Leftover { kind, id, region, reason, remedy } = leftover;
             self.record("", "leftover", [kind, id, region, reason, remedy]);
-            let place = if region.is_empty() { String::new() } else { format!(" in {region}") };
             let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
             let remedy = if remedy.is_empty() { String::new() } else { format!("\n    remove it with: {remedy}") };
-            self.error(format!("--> {kind} {id}{place}{reason}{remedy}"));
+            self.error(format!("--> {}{reason}{remedy}", leftover.thing()));
         }
     }
 

@@ -2,26 +2,23 @@
 
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 
 use crate::aws::release::{self, Confirm};
+use crate::engine::Cause;
 use crate::engine::cancel::{Cancelled, Urgency};
 use crate::engine::journal::Journal;
 use crate::engine::ledger::{Claim, Entry, Keep, Verdict};
 use crate::engine::step::Cx;
-use crate::engine::{Cause, chain};
-use crate::event::{EventKind, Leftover};
+use crate::event::{Leftover, named};
 use crate::sources::{Source, World};
+
+use super::releases::{Owed, Releases, Unconfirmed};
 
 /// How long a release may take once nobody wants to wait any more.
 const HURRY: Duration = Duration::from_secs(5);
 
-/// Not confirmed in time.
-#[derive(Debug, thiserror::Error)]
-#[error("asked for, but not confirmed before the second signal")]
-struct Unconfirmed;
-
-/// Releases what a build owes and returns what could not be released. Everything is asked for at once: what still depends on something else waits for it.
+/// Releases what a build owes and returns what could not be released.
 pub async fn settle(cx: &Cx, world: &World, source: &dyn Source, verdict: Verdict) -> Vec<Leftover> {
     let owed = cx.journal.ledger().owed(Some(&cx.build), verdict);
     // Whether somebody must see the instance gone: a group in use cannot be deleted before that, and after a failure people want certainty.
@@ -31,24 +28,44 @@ pub async fn settle(cx: &Cx, world: &World, source: &dyn Source, verdict: Verdic
         let question = format!("Pausing before cleanup of {}. Press enter to continue.", describe(claim));
         let _ = cx.pause(&question).await;
     }
-    let releases = owed.iter().map(|claim| async move {
-        cx.events.send(EventKind::Release(announcement(claim)));
-        let release = || source.release(cx, world, claim, confirm);
-        // A call that hangs is not sat out when somebody wants to go. Asked anew, it is answered most of the time.
-        let patient = async {
-            match cx.cancel.guard(release()).await {
-                Ok(result) => result,
-                Err(Cancelled) => release().await,
-            }
-        };
-        let result = tokio::select! {
-            biased;
-            result = patient => result,
-            () = cx.cancel.reached(Urgency::Hurry) => hurried(cx, world, source, claim).await,
-        };
-        settled(&cx.journal, &cx.run, claim, result)
-    });
-    join_all(releases).await.into_iter().flatten().collect()
+    let one = |claim| Owed { run: &cx.run, claim, announcement: announcement(claim), remedy: remedy(&cx.run) };
+    let releases = Releases::new(owed.iter().map(one).collect());
+    let release = async |owed: &Owed| release(cx, world, source, owed.claim, confirm).await;
+    tokio::select! {
+        biased;
+        () = releases.ask(&cx.events, release) => {}
+        () = tell_wait(cx, &releases) => {}
+    }
+    releases.left()
+}
+
+/// Answers a first signal that finds a build releasing already: there is nothing that it would stop.
+async fn tell_wait(cx: &Cx, releases: &Releases<'_>) {
+    if cx.cancel.urgency() == Urgency::None {
+        cx.cancel.reached(Urgency::Unwind).await;
+        let awaited = releases.awaited();
+        if !awaited.is_empty() {
+            cx.events.warn(format!("waiting for: {awaited}; a second Ctrl-C leaves without waiting"));
+        }
+    }
+    std::future::pending().await
+}
+
+async fn release(cx: &Cx, world: &World, source: &dyn Source, claim: &Claim, confirm: Confirm) -> Result<(), Cause> {
+    let release = || source.release(cx, world, claim, confirm);
+    // A call that hangs is not sat out when somebody wants to go. Asked anew, it is answered most of the time.
+    let patient = async {
+        match cx.cancel.guard(release()).await {
+            Ok(result) => result,
+            Err(Cancelled) => release().await,
+        }
+    };
+    let result = tokio::select! {
+        biased;
+        result = patient => result,
+        () = cx.cancel.reached(Urgency::Hurry) => hurried(cx, world, source, claim).await,
+    };
+    result.map(|()| record(&cx.journal, claim))
 }
 
 async fn hurried(cx: &Cx, world: &World, source: &dyn Source, claim: &Claim) -> Result<(), Cause> {
@@ -59,16 +76,10 @@ async fn hurried(cx: &Cx, world: &World, source: &dyn Source, claim: &Claim) -> 
     }
 }
 
-/// Records a release; what is left is returned.
-pub(super) fn settled(journal: &Journal, run: &str, claim: &Claim, result: Result<(), Cause>) -> Option<Leftover> {
-    match result {
-        Ok(()) => {
-            // What is gone is gone. A journal on a full disk says that it is owed, and the next clean-up finds nothing of it.
-            let _ = journal.append(&Entry::Released { claim: claim.id });
-            None
-        }
-        Err(error) => Some(leftover(run, claim, chain(error.as_ref()))),
-    }
+/// Records a release.
+pub(super) fn record(journal: &Journal, claim: &Claim) {
+    // What is gone is gone. A journal on a full disk says that it is owed, and the next clean-up finds nothing of it.
+    let _ = journal.append(&Entry::Released { claim: claim.id });
 }
 
 /// A claim that could not be released.
@@ -78,17 +89,18 @@ pub fn leftover(run: &str, claim: &Claim, reason: String) -> Leftover {
         id: claim.resource_id().unwrap_or(&claim.intent.name).to_owned(),
         region: claim.intent.place.region.clone(),
         reason,
-        remedy: format!("kiln cleanup {run}"),
+        remedy: remedy(run),
     }
+}
+
+/// The command that removes what a run left.
+pub fn remedy(run: &str) -> String {
+    format!("kiln cleanup {run}")
 }
 
 /// What a claim stands for, as people can find it.
 pub fn describe(claim: &Claim) -> String {
-    let name = claim.resource_id().unwrap_or(&claim.intent.name);
-    match name.is_empty() {
-        true => format!("{} that was asked for and may exist", claim.intent.kind),
-        false => format!("{} {name}", claim.intent.kind),
-    }
+    named(&claim.intent.kind, claim.resource_id().unwrap_or(&claim.intent.name))
 }
 
 /// Packer's words where it has them, since people know them.

@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 
 use crate::aws::access::Access;
 use crate::aws::release::{self, Confirm};
 use crate::aws::{Aws, identity, tagged};
 use crate::engine::Cause;
+use crate::engine::cancel::Cancel;
 use crate::engine::continuation::Reach;
 use crate::engine::journal::Journal;
 use crate::engine::ledger::{Claim, Intent, Keep, Ledger, Place, Verdict};
-use crate::event::{EventKind, Events, Leftover};
+use crate::event::{Events, Leftover};
 use crate::sources::World;
 
-use super::cleanup::{announcement, describe, settled};
+use super::cleanup::{announcement, describe, record, remedy};
+use super::releases::{Owed, Releases};
 
 /// A run whose process is gone.
 pub struct DeadRun<'a> {
@@ -93,14 +95,19 @@ impl DeadRun<'_> {
         self.reaches.get(build).map(|reach| &reach.access)
     }
 
-    /// Releases all that the journal names and returns what could not be released.
-    pub async fn sweep(&self, events: &Events) -> Vec<Leftover> {
+    /// Releases all that the journal names and returns what could not be released, or is not known to be gone when somebody wants to go.
+    pub async fn sweep(&self, events: &Events, cancel: &Cancel) -> Vec<Leftover> {
         let owed = self.journal.ledger().owed(None, Verdict::Failure);
-        let releases = owed.iter().map(|claim| async move {
-            events.send(EventKind::Release(format!("{} ({})", announcement(claim), describe(claim))));
-            settled(self.journal, self.run, claim, self.release(claim).await)
-        });
-        join_all(releases).await.into_iter().flatten().collect()
+        let releases = Releases::new(owed.iter().map(|claim| self.owed(claim)).collect());
+        let release = async |owed: &Owed| self.release(owed.claim).await.map(|()| record(self.journal, owed.claim));
+        // What is known by then is told all the same.
+        let _ = cancel.guard(releases.ask(events, release)).await;
+        releases.left()
+    }
+
+    fn owed<'a>(&'a self, claim: &'a Claim) -> Owed<'a> {
+        let announcement = format!("{} ({})", announcement(claim), describe(claim));
+        Owed { run: self.run, claim, announcement, remedy: remedy(self.run) }
     }
 
     async fn release(&self, claim: &Claim) -> Result<(), Cause> {

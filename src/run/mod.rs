@@ -12,6 +12,7 @@ pub mod parallel;
 pub mod post_processing;
 pub mod prepare;
 pub mod provisioning;
+pub mod releases;
 pub mod sweep;
 
 use std::sync::Arc;

@@ -2,23 +2,23 @@
 
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 
 use crate::aws::access::Access;
 use crate::aws::iam;
 use crate::aws::release::{self, Confirm};
 use crate::aws::tagged::{self, Tagged};
 use crate::engine::Cause;
+use crate::engine::cancel::Cancel;
 use crate::engine::ledger::{Claim, ClaimState, Keep, Ledger, Place};
-use crate::event::{EventKind, Events, Leftover};
+use crate::event::{Events, Leftover};
 use crate::sources::World;
 
-use super::cleanup::{describe, leftover};
+use super::cleanup::describe;
+use super::releases::{Owed, Releases};
 
 /// Whose things may go.
 pub struct Wanted {
-    /// Only runs whose id begins so; all when empty.
-    pub run: String,
     /// Only runs that began longer ago than this.
     pub older_than: Duration,
     /// Runs that are known to live here, whatever their lease says.
@@ -59,7 +59,7 @@ fn access(region: &str) -> Access {
 fn may_go(tagged: &Tagged, wanted: &Wanted, now: SystemTime) -> bool {
     let ended = tagged.expires.is_some_and(|end| end < now);
     let old = began(&tagged.run).is_none_or(|began| began + wanted.older_than <= now);
-    ended && old && tagged.run.starts_with(&wanted.run) && !wanted.alive.contains(&tagged.run)
+    ended && old && !wanted.alive.contains(&tagged.run)
 }
 
 /// When a run began: the first 48 bits of its id are the milliseconds since 1970.
@@ -73,15 +73,18 @@ fn claim(tagged: Tagged, place: &Place) -> Claim {
     Claim { id: 0, intent, state: ClaimState::Held(tagged.id), ready: false, precious: false }
 }
 
-/// Releases all of it at once and returns what could not be released.
-pub async fn release(world: &World, left: &[Left], events: &Events) -> Vec<Leftover> {
-    let releases = left.iter().map(|Left { run, claim }| async move {
-        events.send(EventKind::Release(format!("Releasing {} of run {run}...", describe(claim))));
-        let error = release_one(world, claim, run).await.err()?;
-        let remedy = format!("kiln cleanup --region {} {run}", claim.intent.place.region);
-        Some(Leftover { remedy, ..leftover(run, claim, crate::engine::chain(error.as_ref())) })
-    });
-    join_all(releases).await.into_iter().flatten().collect()
+/// Releases all of it and returns what could not be released, or is not known to be gone when somebody wants to go.
+pub async fn release(world: &World, left: &[Left], events: &Events, cancel: &Cancel) -> Vec<Leftover> {
+    let releases = Releases::new(left.iter().map(owed).collect());
+    let release = async |owed: &Owed| release_one(world, owed.claim, owed.run).await;
+    // What is known by then is told all the same.
+    let _ = cancel.guard(releases.ask(events, release)).await;
+    releases.left()
+}
+
+fn owed(Left { run, claim }: &Left) -> Owed<'_> {
+    let announcement = format!("Releasing {} of run {run}...", describe(claim));
+    Owed { run, claim, announcement, remedy: format!("kiln cleanup --region {} {run}", claim.intent.place.region) }
 }
 
 async fn release_one(world: &World, claim: &Claim, run: &str) -> Result<(), Cause> {
@@ -106,19 +109,17 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let now = began + 10 * hour;
         let (ended, lives) = (Some(began + hour), Some(began + 11 * hour));
-        let wanted = |run: &str, hours: u32, alive: &[&str]| Wanted {
-            run: run.to_owned(),
+        let wanted = |hours: u32, alive: &[&str]| Wanted {
             older_than: hour * hours,
             alive: alive.iter().map(|run| (*run).to_owned()).collect(),
         };
         for (expires, wanted, expected) in [
-            (ended, wanted("", 0, &[]), true),
-            (ended, wanted("019a", 9, &[]), true),
-            (lives, wanted("", 0, &[]), false),
-            (None, wanted("", 0, &[]), false),
-            (ended, wanted("019b", 0, &[]), false),
-            (ended, wanted("", 11, &[]), false),
-            (ended, wanted("", 0, &[RUN]), false),
+            (ended, wanted(0, &[]), true),
+            (ended, wanted(9, &[]), true),
+            (lives, wanted(0, &[]), false),
+            (None, wanted(0, &[]), false),
+            (ended, wanted(11, &[]), false),
+            (ended, wanted(0, &[RUN]), false),
         ] {
             assert_eq!(may_go(&tagged(expires), &wanted, now), expected);
         }

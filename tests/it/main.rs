@@ -28,6 +28,7 @@ mod plugins;
 mod post_processors;
 mod provisioning;
 mod readme;
+mod refused_releases;
 mod resume;
 mod robust;
 mod sandbox;
