@@ -293,7 +293,7 @@ pub async fn keep(ec2: &Ec2, id: &str) -> Result<(), Error> {
 /// EC2 began for an image that never became available, too.
 pub async fn release(ec2: &Ec2, id: &str) -> Result<(), Error> {
     let mut all = snapshots(ec2, id).await?;
-    deregister(ec2, id).await?;
+    deregister(ec2, id, Snapshots::Stay).await?;
     all.extend(snapshot::made_for(ec2, id).await?);
     let others = snapshots_of_others(ec2, id, &all).await?;
     all.sort();
@@ -321,10 +321,21 @@ async fn snapshots_of_others(ec2: &Ec2, image: &str, ids: &[String]) -> Result<V
     .await
 }
 
+/// What becomes of the snapshots of an image that is deregistered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Snapshots {
+    /// They stay.
+    Stay,
+    /// They go in the same call, where the endpoint knows how, unless another image stands on them.
+    Go,
+}
+
 /// Deregisters an image; one that is gone is no error.
-pub async fn deregister(ec2: &Ec2, id: &str) -> Result<(), Error> {
+pub async fn deregister(ec2: &Ec2, id: &str, snapshots: Snapshots) -> Result<(), Error> {
+    let with_snapshots = (snapshots == Snapshots::Go).then_some(true);
     repeat::release(ec2, Age::Old, async || {
-        let call = ec2.client.deregister_image().image_id(id).send().await;
+        let call = ec2.client.deregister_image().image_id(id);
+        let call = call.set_delete_associated_snapshots(with_snapshots).send().await;
         call.map(drop).map_err(|e| Error::from_sdk("DeregisterImage", id, &e))
     })
     .await

@@ -17,6 +17,9 @@ const TELL_AFTER: Duration = Duration::from_secs(2);
 /// endpoint, and what never got there says so itself.
 const SHORTEST: Duration = Duration::from_secs(CONNECT_TIMEOUT.as_secs() + 1);
 
+/// How long the first answer of an endpoint is waited for before it is asked again.
+const FIRST_ANSWER: Duration = Duration::from_secs(6);
+
 /// The way to one account's endpoints. All regions share it.
 #[derive(Default)]
 pub struct Line {
@@ -56,6 +59,8 @@ impl Line {
     pub fn answer_within(&self, call: Call, elapsed: Duration) -> Option<Duration> {
         match self.has_answered.load(Ordering::Relaxed) || self.phase() == Phase::Made {
             true => answer_within(call),
+            // A first answer that is lost must not cost all the patience there is.
+            false if elapsed < FIRST_ANSWER => Some(FIRST_ANSWER),
             false => Some(self.patience(Kind::NoReply).saturating_sub(elapsed).max(SHORTEST)),
         }
     }

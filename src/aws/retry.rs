@@ -112,12 +112,14 @@ pub fn patience(kind: Kind, phase: Phase) -> Duration {
     }
 }
 
-/// How long an answer to one try is waited for; `None`: as long as the client waits by itself. EC2 answers what changes or ends something within 5 s
+/// How long an answer to one try is waited for; `None`: as long as the client waits by itself. EC2 answers what makes, changes or ends something within 5 s
 /// (ec2-api.md 4.2), and made twice it does the same, so that nobody need sit out a call that hangs.
 pub fn answer_within(call: Call) -> Option<Duration> {
     match call {
         Call::Change | Call::Release | Call::ReleaseAgain => Some(Duration::from_secs(20)),
-        Call::Look | Call::Make | Call::MakeAgain => None,
+        // What it may have made is looked for then.
+        Call::Make | Call::MakeAgain => Some(Duration::from_secs(30)),
+        Call::Look => None,
     }
 }
 

@@ -364,7 +364,10 @@ impl Ledger {
 
     /// Whether another claim than this one stands for a resource: the two were asked for under the same name.
     pub fn is_anothers(&self, claim: &Claim, id: &str) -> bool {
-        self.claims.values().any(|other| other.id != claim.id && other.resource_id() == Some(id))
+        let is_alike = |other: &Claim| {
+            other.intent.kind == claim.intent.kind && other.intent.place.region == claim.intent.place.region
+        };
+        self.claims.values().any(|other| other.id != claim.id && is_alike(other) && other.resource_id() == Some(id))
     }
 
     /// One claim.
@@ -439,6 +442,41 @@ mod tests {
             Entry::Released { claim: 3 },
         ]);
         assert!(ledger(&entries).owed(None, Verdict::Failure).is_empty());
+    }
+
+    #[test]
+    fn what_a_claim_names_is_no_other_claims() {
+        let named = |kind: &str| Intent { kind: kind.into(), ..intent(Keep::OnSuccess) };
+        let ledger = ledger(&[
+            Entry::Intent { claim: 1, intent: named("image") },
+            Entry::Intent { claim: 2, intent: named("image") },
+            Entry::Made { claim: 2, id: "ami-1".into() },
+            Entry::Intent { claim: 3, intent: named("role") },
+            Entry::Made { claim: 3, id: "n".into() },
+        ]);
+        let is_anothers = |claim: ClaimId, id: &str| ledger.is_anothers(ledger.claim(claim).unwrap(), id);
+        assert!(is_anothers(1, "ami-1") && !is_anothers(2, "ami-1") && !is_anothers(1, "ami-2"));
+        // A role has the name of its profile.
+        assert!(!is_anothers(1, "n"));
+        let names = |kind: &str, id: &str| ledger.names(&named(kind), id);
+        assert!(names("image", "ami-1") && names("role", "n") && !names("role", "m") && !names("key-pair", "n"));
+        assert!(names("image", "ami-2"), "the first image may have got that id");
+    }
+
+    #[test]
+    fn what_has_taken_a_place_stays_until_something_takes_its_own() {
+        let mut ledger = ledger(&[
+            Entry::Intent { claim: 1, intent: intent(Keep::OnSuccess) },
+            Entry::Made { claim: 1, id: "ami-1".into() },
+            Entry::Ready { claim: 1 },
+            Entry::Precious { claim: 1 },
+            Entry::Intent { claim: 2, intent: intent(Keep::OnSuccess) },
+            Entry::Made { claim: 2, id: "ami-2".into() },
+        ]);
+        assert_eq!(ids(&ledger.owed(None, Verdict::Failure)), [2]);
+        ledger.apply(&Entry::Precious { claim: 2 }).unwrap();
+        assert_eq!(ids(&ledger.owed(None, Verdict::Failure)), [1]);
+        assert!(ledger.has_precious("b") && !ledger.has_precious("other"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub fn entries(summary: &Summary, at: SystemTime, ending: Ending) -> Vec<Entry> 
     section.say(format!("\n==> Wait completed after {}", durations::packer(summary.elapsed)));
     if summary.interrupted {
         section.leftovers(&summary.leftovers);
+        section.finished_before(summary);
         section.interrupted(summary);
         return section.entries;
     }
@@ -111,6 +112,15 @@ impl Section {
             let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
             let remedy = if remedy.is_empty() { String::new() } else { format!("\n    remove it with: {remedy}") };
             self.error(format!("--> {}{reason}{remedy}", leftover.thing()));
+        }
+    }
+
+    /// What builds made that had ended well before the interruption.
+    fn finished_before(&mut self, summary: &Summary) {
+        for (build, artifacts) in &summary.artifacts {
+            for artifact in artifacts {
+                self.say(format!("--> {build}, finished before: {}", artifact.text));
+            }
         }
     }
 

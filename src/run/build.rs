@@ -107,7 +107,8 @@ async fn succeeded(
     if finished.error.is_none()
         && let Err(error) = cx.journal.append(&Entry::Built { build: build.key.clone() })
     {
-        finished.error = Some(chain(&error));
+        // All is made and handed over: only who goes on with the run would miss it.
+        cx.events.warn(chain(&error));
     }
     finished
 }

@@ -59,7 +59,7 @@ impl DeadRun<'_> {
         let known = &self.journal.ledger();
         let found = try_join_all(self.places(known).into_iter().map(|(place, build)| async move {
             let aws = self.aws(&place, &build).await?;
-            let uses_iam = self.reaches.get(&build).is_some_and(|reach| reach.uses_iam);
+            let uses_iam = self.reaches.get(&build).is_some_and(|reach| reach.uses_iam && reach.region == place.region);
             let found = tagged::unnamed(&aws, &place.region, uses_iam, self.run, known).await?;
             // All of it goes, a product as well: its build did not come to its end.
             Ok::<_, Cause>(found.into_iter().map(|one| (one.intent(&place, Keep::Never), one.id)).collect::<Vec<_>>())

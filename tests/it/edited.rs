@@ -1,4 +1,5 @@
-//! What people do to a template, and to its machines, between a run's end and `kiln resume` or `kiln cleanup`: nothing finished is lost, nothing unfinished is published.
+//! What happens to a template, to its machines and on the way to EC2 between a run's beginning and its `kiln resume` or `kiln cleanup`: nothing finished is lost, and
+//! nothing unfinished is published.
 
 use std::process::Command;
 
@@ -220,5 +221,15 @@ fn killed_while_an_older_image_goes_a_run_loses_neither() {
     endpoint.faults(&[hang("DeregisterImage", "after")]);
     let run = killed_at(&endpoint, "DeregisterImage");
     kiln(&endpoint, &["cleanup"]).expect(0);
-    assert_eq!(images(&endpoint, "us-east-1", &format!("replaced-{run}")).len(), 1);
+    let new = images(&endpoint, "us-east-1", &format!("replaced-{run}"));
+    let kept = endpoint.held(&["us-east-1"]).into_iter().filter(|id| id.contains(" snapshot ")).count();
+    assert_eq!((new.len(), kept), (1, 1), "the new image with its snapshot, and no other one");
+}
+
+#[test]
+fn a_first_call_that_nobody_answers_is_asked_again() {
+    let endpoint = endpoint();
+    endpoint.sandbox.file("t.pkr.hcl", &template("unanswered", "", ""));
+    endpoint.faults(&[hang("GetCallerIdentity", "before"), hang("DescribeImages", "before")]);
+    Ran::from(build(&endpoint, &[]).output().unwrap()).expect(0);
 }

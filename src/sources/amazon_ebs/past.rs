@@ -174,7 +174,8 @@ async fn check_place(aws: &Aws, reach: &Reach) -> Result<(), Cause> {
 async fn adopt(cx: &Cx, aws: &Aws, reach: &Reach, options: &Options, names: &Names) -> Result<(), Cause> {
     let known = &cx.journal.ledger();
     let found = try_join_all(reach.places.iter().map(|place| async move {
-        let found = tagged::unnamed(aws, &place.region, reach.uses_iam, &cx.run, known).await?;
+        let uses_iam = reach.uses_iam && reach.region == place.region;
+        let found = tagged::unnamed(aws, &place.region, uses_iam, &cx.run, known).await?;
         Ok::<_, Cause>(found.into_iter().map(move |one| (place, one)).collect::<Vec<_>>())
     }));
     for (place, one) in found.await?.concat() {

@@ -5,7 +5,7 @@
 
 use futures_util::future::try_join_all;
 
-use crate::aws::image::{self, Image};
+use crate::aws::image::{self, Image, Snapshots};
 use crate::aws::image_rename::{self, Renamed};
 use crate::aws::{Ec2, release, snapshot};
 use crate::engine::ledger::{Claim, ClaimId, Entry, Keep};
@@ -92,12 +92,13 @@ fn make_precious(bake: &Bake<'_>, image: &Image) -> Result<(), Cause> {
 }
 
 async fn remove(bake: &Bake<'_>, ec2: &Ec2, old: &Image) -> Result<(), Cause> {
-    image::deregister(ec2, &old.id).await?;
+    let with_snapshots = if bake.source.options.force_delete_snapshot { Snapshots::Go } else { Snapshots::Stay };
+    image::deregister(ec2, &old.id, with_snapshots).await?;
     bake.cx.events.say(format!("Deregistered AMI {}, id: {}", old.name, old.id));
     if !bake.source.options.force_delete_snapshot {
         return Ok(());
     }
-    // Recorded, so that none is forgotten when this is cut short.
+    // Not every endpoint knows how to delete them in one call. Recorded, so that none is forgotten when this is cut short.
     let record =
         |id: &String| bake.cx.journal.adopt(bake.intent_in(ec2, release::SNAPSHOT, Keep::Never, id), id.clone());
     let claims = old.snapshots.iter().map(record).collect::<Result<Vec<_>, _>>()?;
@@ -127,6 +128,7 @@ async fn rename(bake: &Bake<'_>, ec2: &Ec2, new: &Image, tags: &BuildTags) -> Re
     let tell = |state: &str, percent| bake.cx.waiting("StepDeregisterAMI", &format!("image {state}"), percent);
     let image = image::wait_available(ec2, &id, bake.patience(), tell).await?;
     bake.ready(claim)?;
+    image::keep(ec2, &id).await?;
     bake.cx.journal.append(&Entry::Precious { claim })?;
     bake.cx.events.say(format!("AMI {name} is now {id} in {}", ec2.region));
     give_up(bake, ec2, new, &image).await?;
@@ -135,7 +137,7 @@ async fn rename(bake: &Bake<'_>, ec2: &Ec2, new: &Image, tags: &BuildTags) -> Re
 
 /// The first registration goes; its snapshots stay when the new one stands on them.
 async fn give_up(bake: &Bake<'_>, ec2: &Ec2, first: &Image, renamed: &Image) -> Result<(), Cause> {
-    image::deregister(ec2, &first.id).await?;
+    image::deregister(ec2, &first.id, Snapshots::Stay).await?;
     for snapshot in first.snapshots.iter().filter(|id| !renamed.snapshots.contains(id)) {
         snapshot::release(ec2, snapshot).await?;
     }
