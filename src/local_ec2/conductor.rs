@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use super::api::World;
 use super::guest_metadata::launch_spec;
 use super::machine::{LayerSet, MachineError, MachineEvent, MachineEventKind};
+use super::results::Results;
 use super::state::{Change, Instance, InstanceState, Moment, OnShutdown, Order, Reason, Region, Scope, Work};
 use super::timing::Transition;
 
@@ -28,6 +29,7 @@ struct Busy {
 /// The conductor's own memory: nothing that the state does not say.
 pub struct Conductor {
     world: Arc<World>,
+    results: Results,
     busy: HashMap<String, Busy>,
     seen: HashMap<Scope, u64>,
     has_instances: bool,
@@ -36,7 +38,8 @@ pub struct Conductor {
 impl Conductor {
     /// A conductor for the machines of this world.
     pub fn new(world: Arc<World>) -> Self {
-        Self { world, busy: HashMap::new(), seen: HashMap::new(), has_instances: false }
+        let results = Results::new(Arc::clone(&world));
+        Self { world, results, busy: HashMap::new(), seen: HashMap::new(), has_instances: false }
     }
 
     /// Works until `stop` turns true; then ends every machine of this server.
@@ -107,11 +110,15 @@ impl Conductor {
         let Some(order) = instance.orders.iter().find(|order| !is_moot(&order.work)).cloned() else { return };
         let task = Task {
             world: Arc::clone(&self.world),
+            results: self.results.clone(),
             scope: scope.clone(),
             id: instance.id.clone(),
             order: order.clone(),
+            parked: instance.parked.then(|| region.disk_of(instance).layers.clone()),
         };
-        let spec = (order.work == Work::Launch).then(|| launch_spec(region, instance));
+        // One that another server let go of has no machine yet.
+        let needs_machine = order.work == Work::Launch || order.work == Work::Start && instance.parked;
+        let spec = needs_machine.then(|| launch_spec(region, instance));
         let task = tokio::spawn(async move { task.carry_out(spec).await });
         self.busy.insert(instance.id.clone(), Busy { order, task });
     }
@@ -136,7 +143,7 @@ impl Conductor {
     }
 
     fn react(&self, instance: &mut Instance, kind: &MachineEventKind, now: Moment) {
-        let due = now.plus(self.world.timing.draw(Transition::PowerOff, &instance.id));
+        let due = now.plus(self.world.timing.draw(Transition::PowerOff));
         match (kind, instance.on_shutdown) {
             (MachineEventKind::PoweredOff, OnShutdown::Stop) => {
                 instance.begin(InstanceState::Stopping, Change::timed(InstanceState::Stopped, due), now);
@@ -156,7 +163,7 @@ impl Conductor {
         instance.transition_reason = message;
     }
 
-    /// Machines do not outlive the server that runs them.
+    /// Machines do not outlive the server that runs them. Of those that are stopped the disks are kept, and the next server takes them over.
     async fn end_all(&mut self) {
         for (_, busy) in self.busy.drain() {
             busy.task.abort();
@@ -164,11 +171,24 @@ impl Conductor {
         }
         for scope in self.world.store.scopes().unwrap_or_default() {
             let Ok(region) = self.world.store.read(&scope, Moment::now()) else { continue };
+            let mut kept = Vec::new();
             for instance in region.instances.values().filter(|i| self.is_mine(i) && i.is_live()) {
+                if instance.parked {
+                    kept.push((instance.id.clone(), None));
+                } else if instance.is_down()
+                    && let Ok(layers) = self.world.machines.snapshot(&instance.id).await
+                {
+                    kept.push((instance.id.clone(), Some(layers)));
+                }
                 // There is nobody left to tell; the machine half sweeps at its next start what it could not end.
                 let _ = self.world.machines.terminate(&instance.id).await;
             }
             let _ = self.world.store.update::<(), std::io::Error>(&scope, Moment::now(), |region| {
+                for (id, layers) in kept {
+                    if region.instances.get(&id).is_some_and(Instance::is_down) {
+                        region.park(&id, layers);
+                    }
+                }
                 self.mark_ended(region);
                 Ok(())
             });
@@ -192,9 +212,12 @@ impl Conductor {
 /// One order on its way.
 struct Task {
     world: Arc<World>,
+    results: Results,
     scope: Scope,
     id: String,
     order: Order,
+    /// The disk of an instance without a machine.
+    parked: Option<LayerSet>,
 }
 
 impl Task {
@@ -202,14 +225,13 @@ impl Task {
         let machines = &self.world.machines;
         let id = self.id.as_str();
         match &self.order.work {
-            Work::Launch => {
+            Work::Launch | Work::Start => {
                 let result = match spec {
                     Some(spec) => machines.launch(spec).await.map(drop),
-                    None => Err(MachineError::Unknown(id.to_owned())),
+                    None => machines.start(id).await,
                 };
                 self.reached(InstanceState::Running, result).await;
             }
-            Work::Start => self.reached(InstanceState::Running, machines.start(id).await).await,
             Work::Stop => self.reached(InstanceState::Stopped, machines.stop(id).await).await,
             Work::Reboot => {
                 let result = machines.reboot(id).await;
@@ -222,7 +244,7 @@ impl Task {
             }
             Work::Capture { into, restart } => {
                 let result = self.capture(*restart).await;
-                self.captured(into, result);
+                self.captured(into.clone(), result).await;
             }
         }
         self.world.bell.notify_one();
@@ -230,6 +252,9 @@ impl Task {
 
     /// A running instance is shut down, captured and booted again; its state stays `running` all the while, as on EC2.
     async fn capture(&self, restart: bool) -> Result<LayerSet, MachineError> {
+        if let Some(layers) = &self.parked {
+            return Ok(layers.clone());
+        }
         let machines = &self.world.machines;
         if !restart {
             return machines.snapshot(&self.id).await;
@@ -240,9 +265,9 @@ impl Task {
         layers
     }
 
-    fn captured(&self, into: &[String], result: Result<LayerSet, MachineError>) {
-        self.finish(|region| {
-            for id in into {
+    async fn captured(&self, into: Vec<String>, result: Result<LayerSet, MachineError>) {
+        let change = move |region: &mut Region| {
+            for id in &into {
                 if let (Some(volume), Ok(layers)) = (region.volumes.get_mut(id), &result) {
                     volume.content.layers = layers.clone();
                 }
@@ -258,7 +283,8 @@ impl Task {
                     }
                 }
             }
-        });
+        };
+        self.finish(change).await;
     }
 
     /// The machine is where the order wanted it; a machine that could not get there is a machine lost.
@@ -266,31 +292,33 @@ impl Task {
         if result.is_err() {
             let _ = self.world.machines.terminate(&self.id).await;
         }
-        self.finish(|region| {
+        let id = self.id.clone();
+        let change = move |region: &mut Region| {
             if let Err(error) = &result {
                 let reason = Reason::new("Server.InternalError", &format!("Server.InternalError: {error}"));
-                region.end_instance(&self.id, Moment::now(), Some(reason));
+                region.end_instance(&id, Moment::now(), Some(reason));
                 return;
             }
-            let Some(instance) = region.instances.get_mut(&self.id) else { return };
+            let Some(instance) = region.instances.get_mut(&id) else { return };
+            // From now on the machine has the disk.
+            instance.parked &= state != InstanceState::Running;
             if let Some(change) = instance.change.as_mut().filter(|change| change.to == state) {
                 change.waits = false;
             }
-        });
+        };
+        self.finish(change).await;
     }
 
-    fn finish(&self, change: impl FnOnce(&mut Region)) {
-        let result = self.world.store.update::<(), std::io::Error>(&self.scope, Moment::now(), |region| {
-            if let Some(instance) = region.instances.get_mut(&self.id) {
-                // A terminate makes everything before it moot.
-                let is_last = self.order.work == Work::Terminate;
-                let number = self.order.number;
+    async fn finish(&self, change: impl FnOnce(&mut Region) + Send + 'static) {
+        let (id, number) = (self.id.clone(), self.order.number);
+        // A terminate makes everything before it moot.
+        let is_last = self.order.work == Work::Terminate;
+        let write = move |region: &mut Region| {
+            if let Some(instance) = region.instances.get_mut(&id) {
                 instance.orders.retain(|order| if is_last { order.number > number } else { order.number != number });
             }
             change(region);
-            Ok(())
-        });
-        // The state directory is gone or full: every API call says so, which is where somebody reads it.
-        drop(result);
+        };
+        self.results.write(&self.scope, write).await;
     }
 }

@@ -15,7 +15,7 @@ pub fn launch_spec(region: &Region, instance: &Instance) -> LaunchSpec {
     let key = instance.key.as_ref();
     LaunchSpec {
         instance_id: instance.id.clone(),
-        image: instance.origin.content.layers.clone(),
+        image: region.disk_of(instance).layers.clone(),
         login_user: instance.origin.content.login_user.clone(),
         hostname: hostname(instance),
         key: key.map(|(name, line)| LaunchKey { name: name.clone(), public_line: format!("{line} {name}") }),

@@ -33,7 +33,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::faults::Rule;
+use super::faults::{self, Rule};
 use super::server::Options;
 use super::timing::{Figure, Pace, Transition};
 
@@ -122,6 +122,11 @@ impl Profile {
         if let Some((name, _)) = profile.timings.iter().find(|(_, figure)| !figure.is_sound()) {
             return Err(format!("timing of `{name:?}`: seconds from 0 on, and minimum <= median <= maximum"));
         }
+        let is_account = |id: &str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
+        if let Some((key, id)) = profile.accounts.iter().find(|(_, id)| !is_account(id)) {
+            return Err(format!("`accounts`: `{id}` of `{key}` is no account id, which has twelve digits"));
+        }
+        faults::check_all(&profile.faults).map_err(|reason| format!("`faults`: {reason}"))?;
         Ok(profile)
     }
 
@@ -158,7 +163,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("profile.json");
         let text = r#"{"base":"realistic","scale":0.5,"seed":3,"timings":{"stop":[1,2,4],"run":1},"buckets":true,
-                       "faults":[{"kind":"internal"}],"accounts":{"A":"1"},"parameters":{"p":"v"},"kms_keys":["alias/x"],"machines":"none"}"#;
+                       "faults":[{"kind":"internal"}],"accounts":{"A":"111122223333"},"parameters":{"p":"v"},"kms_keys":["alias/x"],"machines":"none"}"#;
         std::fs::write(&path, text).unwrap();
         let mut options = Options::new("x", Arc::new(NoMachines::default()));
         let profile = Profile::named(path.to_str().unwrap()).unwrap();
@@ -175,8 +180,14 @@ mod tests {
             assert!(Profile::named(name).is_ok(), "{name}");
         }
         assert!(Profile::named("warp").unwrap_err().contains("unknown profile `warp`"));
-        for text in [r#"{"speed":1}"#, r#"{"timings":{"stop":[3,2,1]}}"#, r#"{"timings":{"nap":1}}"#, r#"{"scale":-1}"#]
-        {
+        for text in [
+            r#"{"speed":1}"#,
+            r#"{"timings":{"stop":[3,2,1]}}"#,
+            r#"{"timings":{"nap":1}}"#,
+            r#"{"scale":-1}"#,
+            r#"{"accounts":{"A":"12"}}"#,
+            r#"{"faults":[{"kind":"throttle","probability":7}]}"#,
+        ] {
             assert!(Profile::parse(text).is_err(), "{text}");
         }
     }

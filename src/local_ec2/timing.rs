@@ -1,6 +1,7 @@
 //! How long things take: nothing at all, or what was measured on EC2.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -115,20 +116,57 @@ pub enum Pace {
     Realistic(f64),
 }
 
-/// The clockwork: a pace and the seed of its draws. The same seed and resource id always draw the same.
-#[derive(Clone, Debug, PartialEq)]
+/// The clockwork: a pace and the seed of its draws. Ids are random, so draws count by their order: the same seed and the same calls one after another
+/// always take the same times.
+#[derive(Debug)]
 pub struct Timing {
-    /// The pace.
-    pub pace: Pace,
-    /// The seed.
-    pub seed: u64,
-    /// Own figures, which come before the pace's.
-    pub own: BTreeMap<Transition, Figure>,
+    pace: Pace,
+    seed: u64,
+    own: BTreeMap<Transition, Figure>,
+    drawn: Mutex<Drawn>,
+}
+
+/// What was drawn so far.
+#[derive(Debug, Default)]
+struct Drawn {
+    counts: BTreeMap<Transition, u64>,
+    /// The number of the draw of those that must draw the same whenever they are looked at.
+    named: BTreeMap<(Transition, String), u64>,
+}
+
+impl Drawn {
+    fn next(&mut self, transition: Transition) -> u64 {
+        let count = self.counts.entry(transition).or_default();
+        *count += 1;
+        *count
+    }
 }
 
 impl Timing {
-    /// How long this takes for the resource (or request) with this name.
-    pub fn draw(&self, transition: Transition, name: &str) -> Duration {
+    /// A clockwork in which nothing was drawn yet. `own` figures come before the pace's.
+    pub fn new(pace: Pace, seed: u64, own: BTreeMap<Transition, Figure>) -> Self {
+        Self { pace, seed, own, drawn: Mutex::default() }
+    }
+
+    /// How long this takes now.
+    pub fn draw(&self, transition: Transition) -> Duration {
+        self.number(transition, |drawn| drawn.next(transition))
+    }
+
+    /// How long this takes for what has this name, the same whenever it is asked.
+    pub fn draw_for(&self, transition: Transition, name: &str) -> Duration {
+        self.number(transition, |drawn| {
+            let key = (transition, name.to_owned());
+            if let Some(known) = drawn.named.get(&key) {
+                return *known;
+            }
+            let number = drawn.next(transition);
+            drawn.named.insert(key, number);
+            number
+        })
+    }
+
+    fn number(&self, transition: Transition, number: impl FnOnce(&mut Drawn) -> u64) -> Duration {
         let (min, median, max) = match (self.own.get(&transition), self.pace) {
             (Some(Figure::Fixed(seconds)), _) => return seconds_of(*seconds),
             (Some(Figure::Spread(min, median, max)), _) => (*min, *median, *max),
@@ -138,11 +176,12 @@ impl Timing {
                 (min * scale, median * scale, max * scale)
             }
         };
-        if transition == Transition::Visible && uniform(self.seed, &format!("{name} late")) < 0.9 {
+        let number = number(&mut self.drawn.lock().unwrap_or_else(|e| e.into_inner()));
+        if transition == Transition::Visible && uniform(self.seed, &format!("{number} late")) < 0.9 {
             // Nine of ten ids are known everywhere at once.
             return Duration::ZERO;
         }
-        let z = normal(self.seed, &format!("{transition:?} {name}"));
+        let z = normal(self.seed, &format!("{transition:?} {number}"));
         // Log-normal with min and max at three standard deviations on either side of the median, clamped.
         let sigma = if z < 0.0 { (median / min).ln() / 3.0 } else { (max / median).ln() / 3.0 };
         let seconds = median * (sigma * z).exp();
@@ -176,32 +215,40 @@ mod tests {
 
     #[test]
     fn draws_repeat_stay_in_bounds_and_centre_on_the_median() {
-        let timing = Timing { pace: Pace::Realistic(1.0), seed: 7, own: BTreeMap::new() };
-        let mut draws: Vec<f64> =
-            (0..999).map(|n| timing.draw(Transition::Stop, &format!("i-{n}")).as_secs_f64()).collect();
-        assert_eq!(timing.draw(Transition::Stop, "i-5").as_secs_f64(), draws[5]);
-        draws.sort_by(f64::total_cmp);
-        assert!(draws[0] >= 10.0 && draws[998] <= 112.0);
-        assert!((28.0..34.0).contains(&draws[499]), "{}", draws[499]);
+        let draws = || {
+            let timing = Timing::new(Pace::Realistic(1.0), 7, BTreeMap::new());
+            (0..999).map(|_| timing.draw(Transition::Stop).as_secs_f64()).collect::<Vec<f64>>()
+        };
+        let mut sorted = draws();
+        assert_eq!(draws(), sorted, "the same seed and the same calls");
+        sorted.sort_by(f64::total_cmp);
+        assert!(sorted[0] >= 10.0 && sorted[998] <= 112.0);
+        assert!((28.0..34.0).contains(&sorted[499]), "{}", sorted[499]);
+    }
+
+    #[test]
+    fn names_keep_their_draw() {
+        let timing = Timing::new(Pace::Realistic(1.0), 7, BTreeMap::new());
+        let first = timing.draw_for(Transition::ProfileVisible, "a");
+        assert_ne!(timing.draw_for(Transition::ProfileVisible, "b"), first);
+        assert_eq!(timing.draw_for(Transition::ProfileVisible, "a"), first);
     }
 
     #[test]
     fn instant_takes_no_time_and_scale_shortens() {
-        let at = |pace| Timing { pace, seed: 7, own: BTreeMap::new() };
-        let instant = at(Pace::Instant);
-        assert_eq!(instant.draw(Transition::CopyAcross, "ami-1"), Duration::ZERO);
-        let (one, fast) = (at(Pace::Realistic(1.0)), at(Pace::Realistic(0.5)));
-        let (one, fast) = (one.draw(Transition::Run, "i-1"), fast.draw(Transition::Run, "i-1"));
-        assert!((one.as_secs_f64() / fast.as_secs_f64() - 2.0).abs() < 1e-6);
+        let at = |pace| Timing::new(pace, 7, BTreeMap::new());
+        assert_eq!(at(Pace::Instant).draw(Transition::CopyAcross), Duration::ZERO);
+        let [one, fast] = [1.0, 0.5].map(|scale| at(Pace::Realistic(scale)).draw(Transition::Run).as_secs_f64());
+        assert!((one / fast - 2.0).abs() < 1e-6);
     }
 
     #[test]
     fn own_figures_come_first() {
         let own =
             BTreeMap::from([(Transition::Stop, Figure::Fixed(2.0)), (Transition::Run, Figure::Spread(0.0, 1.0, 3.0))]);
-        let timing = Timing { pace: Pace::Instant, seed: 7, own };
-        assert_eq!(timing.draw(Transition::Stop, "i-1"), Duration::from_secs(2));
-        assert_eq!(timing.draw(Transition::Image, "i-1"), Duration::ZERO);
-        assert!((0..99).all(|n| timing.draw(Transition::Run, &format!("i-{n}")) <= Duration::from_secs(3)));
+        let timing = Timing::new(Pace::Instant, 7, own);
+        assert_eq!(timing.draw(Transition::Stop), Duration::from_secs(2));
+        assert_eq!(timing.draw(Transition::Image), Duration::ZERO);
+        assert!((0..99).all(|_| timing.draw(Transition::Run) <= Duration::from_secs(3)));
     }
 }

@@ -110,6 +110,16 @@ def test_an_image_is_shared_deprecated_and_protected(ec2, local_ec2, image):
     shared = other.describe_images(ExecutableUsers=["self"])["Images"]
     assert [one["ImageId"] for one in shared] == [image]
     assert code_of(other.deregister_image, ImageId=image) == "AuthFailure"
+    # Launching is one permission, reading the storage another.
+    elsewhere = client("ec2", local_ec2, region="eu-central-1", key=OTHER)
+    wanted = {"Name": "theirs", "SourceImageId": image, "SourceRegion": "us-east-1"}
+    assert code_of(elsewhere.copy_image, **wanted) == "InvalidRequest"
+    for device in seen(ec2, image)["BlockDeviceMappings"]:
+        permission = {"Add": [{"UserId": OTHER}]}
+        ec2.modify_snapshot_attribute(SnapshotId=device["Ebs"]["SnapshotId"], CreateVolumePermission=permission)
+    copy = elsewhere.copy_image(**wanted)["ImageId"]
+    available(elsewhere, copy)
+    elsewhere.deregister_image(ImageId=copy, DeleteAssociatedSnapshots=True)
     organization = "arn:aws:organizations::123456789012:organization/o-1"
     ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"OrganizationArn": organization}]})
     permissions = ec2.describe_image_attribute(ImageId=image, Attribute="launchPermission")["LaunchPermissions"]
@@ -140,9 +150,17 @@ def test_snapshots_are_copied_and_shared(ec2, far, local_ec2):
     assert found["VolumeId"] == "vol-ffffffff"
     other = client("ec2", local_ec2, key=OTHER)
     assert code_of(other.describe_snapshots, SnapshotIds=[made]) == "InvalidSnapshot.NotFound"
+    zone = {"AvailabilityZone": "us-east-1a"}
+    mapping = [{"DeviceName": "/dev/sdf", "Ebs": {"SnapshotId": made}}]
+    launch = {"ImageId": newest(ec2)["ImageId"], "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1}
+    launch |= {"BlockDeviceMappings": mapping, "DryRun": True}
+    assert code_of(other.create_volume, **zone, SnapshotId=made) == "InvalidSnapshot.NotFound"
+    assert code_of(other.run_instances, **launch) == "InvalidSnapshot.NotFound"
     flat = {"Attribute": "createVolumePermission", "OperationType": "add", "UserIds": [OTHER]}
     ec2.modify_snapshot_attribute(SnapshotId=made, **flat)
     assert [one["SnapshotId"] for one in other.describe_snapshots(RestorableByUserIds=["self"], SnapshotIds=[made])["Snapshots"]] == [made]
+    assert code_of(other.run_instances, **launch) == "DryRunOperation"
+    other.delete_volume(VolumeId=volume(other, SnapshotId=made))
     permissions = ec2.describe_snapshot_attribute(SnapshotId=made, Attribute="createVolumePermission")
     assert permissions["CreateVolumePermissions"] == [{"UserId": OTHER}]
     assert code_of(far.copy_snapshot, SourceRegion="us-east-1", SourceSnapshotId="snap-00000000000000000") == "InvalidSnapshot.NotFound"
@@ -161,8 +179,16 @@ def test_volumes_refuse_with_ec2s_codes(ec2):
         ({"AvailabilityZone": "us-east-1a", "SnapshotId": "snap-00000000000000000"}, "InvalidSnapshot.NotFound"),
     ]:
         assert code_of(ec2.create_volume, **arguments) == code, arguments
+    for arguments, code in [
+        ({"Size": 10, "VolumeType": "gp2", "Iops": 300}, "InvalidParameterCombination"),
+        ({"Size": 10, "VolumeType": "gp3", "Iops": 16000}, "InvalidParameterValue"),
+        ({"Size": 10, "VolumeType": "gp3", "Throughput": 1000}, "InvalidParameterValue"),
+        ({"Size": 10, "VolumeType": "io1", "Iops": 5000}, "InvalidParameterValue"),
+    ]:
+        assert code_of(ec2.create_volume, AvailabilityZone="us-east-1a", **arguments) == code, arguments
     made = volume(ec2, ClientToken="volume-1")
     assert volume(ec2, ClientToken="volume-1") == made
+    assert volume(ec2, AvailabilityZone="us-east-1b", ClientToken="volume-1") == made
     assert code_of(ec2.create_volume, AvailabilityZone="us-east-1a", Size=2, ClientToken="volume-1") == "IdempotentParameterMismatch"
     assert code_of(ec2.detach_volume, VolumeId=made) == "IncorrectState"
     missing = {"VolumeId": made, "InstanceId": "i-00000000000000000", "Device": "/dev/sdf"}
@@ -171,11 +197,13 @@ def test_volumes_refuse_with_ec2s_codes(ec2):
     assert code_of(ec2.delete_volume, VolumeId=made) == "InvalidVolume.NotFound"
 
 
-def test_settings_of_the_account(far):
+def test_settings_of_the_account(far, local_ec2):
     assert far.get_ebs_encryption_by_default()["EbsEncryptionByDefault"] is False
     assert far.enable_ebs_encryption_by_default()["EbsEncryptionByDefault"] is True
     made = far.create_volume(AvailabilityZone="eu-central-1a", Size=1)
-    assert (made["Encrypted"], made["KmsKeyId"]) == (True, far.get_ebs_default_kms_key_id()["KmsKeyId"])
+    key = far.get_ebs_default_kms_key_id()["KmsKeyId"]
+    arn = client("kms", local_ec2, region="eu-central-1").describe_key(KeyId=key)["KeyMetadata"]["Arn"]
+    assert (made["Encrypted"], made["KmsKeyId"]) == (True, arn)
     assert far.disable_ebs_encryption_by_default()["EbsEncryptionByDefault"] is False
     assert far.get_image_block_public_access_state()["ImageBlockPublicAccessState"] == "unblocked"
     assert far.get_snapshot_block_public_access_state()["State"] == "unblocked"

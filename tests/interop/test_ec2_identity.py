@@ -67,6 +67,9 @@ def test_roles_are_assumed(local_ec2):
     assert made["AssumedRoleUser"]["Arn"] == "arn:aws:sts::222233334444:assumed-role/baker/interop"
     assumed = client("sts", local_ec2, key=made["Credentials"]["AccessKeyId"])
     assert assumed.get_caller_identity()["Account"] == "222233334444"
+    # In one's own account a role must be there.
+    mine = "arn:aws:iam::000000000000:role/no-such-role"
+    assert code_of(sts.assume_role, RoleArn=mine, RoleSessionName="interop") == "AccessDenied"
     assert code_of(sts.assume_role, RoleArn="nonsense-that-is-long-enough", RoleSessionName="interop") == "ValidationError"
     assert code_of(sts.decode_authorization_message, EncodedMessage="x") == "InvalidAuthorizationMessageException"
 
@@ -96,6 +99,8 @@ def test_what_a_profile_puts_there(seeded):
     assert ssm.get_parameter(Name="/golden/base")["Parameter"]["Value"] == "ami-1"
     assert secrets.get_secret_value(SecretId="registry")["SecretString"] == "hunter2"
     assert secrets.describe_secret(SecretId="registry")["Name"] == "registry"
+    version = secrets.get_secret_value(SecretId="registry")["VersionId"]
+    assert secrets.get_secret_value(SecretId="registry", VersionId=version)["SecretString"] == "hunter2"
     assert kms.describe_key(KeyId="alias/images")["KeyMetadata"]["KeyState"] == "Enabled"
     assert code_of(kms.describe_key, KeyId="alias/none") == "NotFoundException"
     ec2, sts = client("ec2", seeded), client("sts", seeded)
@@ -116,6 +121,12 @@ def test_parameters(local_ec2):
     assert code_of(ssm.get_parameter, Name="/interop/a:9") == "ParameterVersionNotFound"
     several = ssm.get_parameters(Names=["/interop/a", "/interop/none"])
     assert ([one["Value"] for one in several["Parameters"]], several["InvalidParameters"]) == (["2"], ["/interop/none"])
+    ssm.put_parameter(Name="/interop/s", Value="hunter2", Type="SecureString")
+    sealed = ssm.get_parameter(Name="/interop/s")["Parameter"]["Value"]
+    assert sealed == ssm.get_parameters(Names=["/interop/s"])["Parameters"][0]["Value"] and "hunter2" not in sealed
+    assert ssm.get_parameter(Name="/interop/s", WithDecryption=True)["Parameter"]["Value"] == "hunter2"
+    assert code_of(ssm.put_parameter, Name="/interop/n", Value="1") == "ValidationException"
+    assert code_of(ssm.put_parameter, Name="a b*", Value="1", Type="String") == "ValidationException"
     ssm.delete_parameter(Name="/interop/a")
     assert code_of(ssm.get_parameter, Name="/interop/a") == "ParameterNotFound"
 

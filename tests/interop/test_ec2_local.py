@@ -36,12 +36,17 @@ def ssh(address: str, key: Path, command: str) -> subprocess.CompletedProcess:
     return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
 
 
+def ssh_key(directory: Path) -> tuple[Path, bytes]:
+    """A new key: the file of its private half, and the public one."""
+    file = directory / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
+    return file, file.with_suffix(".pub").read_bytes()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="instances of this machine's own system boot as root only")
 def test_a_bakes_calls(ec2, tmp_path):
     base = newest(ec2)
-    key_file = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key_file], check=True)
-    public = key_file.with_suffix(".pub").read_bytes()
+    key_file, public = ssh_key(tmp_path)
     pair = ec2.import_key_pair(KeyName="interop", PublicKeyMaterial=public, TagSpecifications=tags("key-pair", Run="1"))
     group = ec2.create_security_group(GroupName="interop", Description="interop")["GroupId"]
     opening = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "127.0.0.1/32"}]}

@@ -30,7 +30,7 @@ pub fn attach(call: &Call<'_>) -> Result<Xml, Error> {
             device: device.to_owned(),
             since: call.now,
             delete_on_termination: false,
-            attached_at: call.due(Transition::Attach, volume_id),
+            attached_at: call.due(Transition::Attach),
             detached_at: None,
         };
         if let Some(volume) = region.volumes.get_mut(volume_id) {
@@ -98,7 +98,7 @@ pub fn detach(call: &Call<'_>) -> Result<Xml, Error> {
             check_not_root(instance, &hook, volume_id)?;
         }
         if hook.detached_at.is_none() {
-            hook.detached_at = Some(call.due(Transition::Detach, volume_id));
+            hook.detached_at = Some(call.due(Transition::Detach));
         }
         if let Some(volume) = region.volumes.get_mut(volume_id) {
             volume.attachment = Some(hook.clone());

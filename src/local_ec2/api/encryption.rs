@@ -2,7 +2,7 @@
 //!
 //! Nothing here is encrypted; the rules are those of EC2, so that a template that asks for a key in the wrong way fails here too.
 
-use super::Call;
+use super::{Call, kms};
 use crate::local_ec2::state::{DiskType, Region};
 use crate::local_ec2::wire::{Error, Params};
 
@@ -58,7 +58,7 @@ pub fn default_key(region: &Region) -> String {
 
 /// True for the key that cannot be shared: AWS's own.
 pub fn is_aws_key(key: Option<&str>) -> bool {
-    key.is_none_or(|key| key.ends_with(AWS_KEY))
+    key.is_none_or(|key| kms::key_id(key) == kms::key_id(AWS_KEY))
 }
 
 fn is_multi_region(key: &str) -> bool {
@@ -83,7 +83,8 @@ pub fn problem(call: &Call<'_>, key: &str) -> Option<String> {
         return inaccessible();
     }
     let known = &call.world.seeds.kms_keys;
-    let is_known = known.is_empty() || name == AWS_KEY || known.iter().any(|known| known == key || known == name);
+    let wanted = kms::key_id(key);
+    let is_known = known.is_empty() || is_aws_key(Some(key)) || known.iter().any(|known| kms::key_id(known) == wanted);
     if is_known { None } else { inaccessible() }
 }
 

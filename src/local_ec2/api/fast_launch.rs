@@ -1,5 +1,6 @@
 //! Fast launch, which is for Windows images; there are none here, so it is looked at and refused.
 
+use super::filter::Filters;
 use super::{Call, Kind, image, page};
 use crate::local_ec2::wire::{Error, Xml};
 
@@ -38,6 +39,7 @@ fn at_least(call: &Call<'_>, name: &str, least: i64) -> Result<(), Error> {
 
 /// DescribeFastLaunchImages.
 pub fn describe(call: &Call<'_>) -> Result<Xml, Error> {
+    Filters::read(call.params, &["resource-type", "owner-id", "state"])?;
     let page = page::cut(call, Vec::<String>::new(), 0..=200, String::clone)?;
     let mut xml = Xml::new();
     xml.list("fastLaunchImageSet", page.items, |xml, id| {

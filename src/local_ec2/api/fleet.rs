@@ -101,6 +101,9 @@ fn choices(call: &Call<'_>, region: &Region, lifecycle: &str) -> Result<Vec<Choi
     let strategy = |name: &str| call.params.get(&format!("{name}.AllocationStrategy"));
     let strategy =
         strategy(if lifecycle == "spot" { "SpotOptions" } else { "OnDemandOptions" }).unwrap_or("lowest-price");
+    for options in ["SpotOptions", "OnDemandOptions"] {
+        check_strategy(call.params, options)?;
+    }
     let mut found = Vec::new();
     for config in configs {
         let (template_id, version, data) = named(region, &config.sub("LaunchTemplateSpecification"))?;
@@ -123,6 +126,30 @@ fn choices(call: &Call<'_>, region: &Region, lifecycle: &str) -> Result<Vec<Choi
     Ok(found)
 }
 
+/// The camel-case spellings are those of spot fleets, which some tools still use.
+const SPOT_STRATEGIES: [&str; 9] = [
+    "lowest-price",
+    "lowestPrice",
+    "diversified",
+    "capacity-optimized",
+    "capacityOptimized",
+    "capacity-optimized-prioritized",
+    "capacityOptimizedPrioritized",
+    "price-capacity-optimized",
+    "priceCapacityOptimized",
+];
+const ON_DEMAND_STRATEGIES: [&str; 3] = ["lowest-price", "lowestPrice", "prioritized"];
+
+fn check_strategy(params: &Params, options: &str) -> Result<(), Error> {
+    let legal: &[&str] = if options == "SpotOptions" { &SPOT_STRATEGIES } else { &ON_DEMAND_STRATEGIES };
+    match params.get(&format!("{options}.AllocationStrategy")) {
+        Some(other) if !legal.contains(&other) => {
+            Err(Error::value(format!("Value ({other}) for parameter {options}.AllocationStrategy is invalid.")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// By price or by priority, as the allocation strategy says; the capacity strategies keep the order of the request.
 fn rank(call: &Call<'_>, strategy: &str, given: &Params, params: &Params, at: usize) -> f64 {
     let price = || {
@@ -133,7 +160,8 @@ fn rank(call: &Call<'_>, strategy: &str, given: &Params, params: &Params, at: us
     match strategy {
         // The camel-case spellings are those of spot fleets, which some tools still use.
         "lowest-price" | "lowestPrice" | "price-capacity-optimized" | "priceCapacityOptimized" => {
-            price().unwrap_or(f64::MAX)
+            // A type that is not there is tried first, so that its failure is told.
+            price().unwrap_or(f64::MIN)
         }
         "prioritized" | "capacity-optimized-prioritized" | "capacityOptimizedPrioritized" => {
             given.get("Priority").and_then(|text| text.parse().ok()).unwrap_or(f64::MAX)

@@ -128,6 +128,16 @@ impl InstanceType {
         if self.burstable { gib * 0.0104 } else { f64::from(self.vcpus) * 0.03 + gib * 0.0045 }
     }
 
+    /// Threads that each core has: two, but one of Arm and of the old burstable ones.
+    pub fn threads_per_core(&self) -> i64 {
+        if self.architecture == "arm64" || self.name.starts_with("t2.") || self.vcpus < 2 { 1 } else { 2 }
+    }
+
+    /// Cores that it has.
+    pub fn cores(&self) -> i64 {
+        i64::from(self.vcpus) / self.threads_per_core()
+    }
+
     fn boot_modes(&self) -> &'static [&'static str] {
         match (self.architecture, self.nitro) {
             ("arm64", _) => &["uefi"],

@@ -52,6 +52,18 @@ impl Kind {
         Self::Fleet,
     ];
 
+    /// Those that know when they were made, so that they can be too young to be known everywhere.
+    pub const YOUNG: [Kind; 8] = [
+        Self::Image,
+        Self::Instance,
+        Self::Volume,
+        Self::Snapshot,
+        Self::Group,
+        Self::KeyPair,
+        Self::SpotRequest,
+        Self::LaunchTemplate,
+    ];
+
     /// What the ids begin with.
     pub fn prefix(self) -> &'static str {
         match self {
@@ -208,6 +220,7 @@ impl Kind {
             Self::Volume => region.volumes.get(id).map(|x| x.created),
             Self::Snapshot => region.snapshots.get(id).map(|x| x.started),
             Self::Group => region.groups.get(id).map(|x| x.created),
+            Self::KeyPair => region.key_pairs.values().find(|x| x.id == id).map(|x| x.created),
             Self::SpotRequest => region.spot_requests.get(id).map(|x| x.created),
             Self::LaunchTemplate => region.launch_templates.get(id).map(|x| x.created),
             _ => None,

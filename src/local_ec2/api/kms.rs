@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Call, encryption};
-use crate::local_ec2::state::id;
+use crate::local_ec2::state::{Scope, id, partition_of};
 use crate::local_ec2::wire::Error;
 
 /// DescribeKey, by id, ARN or alias.
@@ -13,13 +13,12 @@ pub fn describe_key(call: &Call<'_>, request: &Value) -> Result<Value, Error> {
     if encryption::problem(call, key).is_some() {
         return Err(Error::new("NotFoundException", format!("Key '{key}' does not exist")));
     }
-    let name = key.rsplit("key/").next().unwrap_or(key);
-    let key_id = if name.contains("alias/") { uuid_of(name) } else { name.to_owned() };
-    let manager = if name.ends_with(encryption::AWS_KEY) { "AWS" } else { "CUSTOMER" };
+    let key_id = key_id(key);
+    let manager = if encryption::is_aws_key(Some(key)) { "AWS" } else { "CUSTOMER" };
     Ok(json!({ "KeyMetadata": {
         "AWSAccountId": call.scope.account,
         "KeyId": key_id,
-        "Arn": call.arn("kms", &format!("key/{key_id}")),
+        "Arn": arn(&call.scope, key),
         "Enabled": true,
         "KeyState": "Enabled",
         "KeyUsage": "ENCRYPT_DECRYPT",
@@ -28,6 +27,24 @@ pub fn describe_key(call: &Call<'_>, request: &Value) -> Result<Value, Error> {
         "MultiRegion": key_id.starts_with("mrk-"),
         "Origin": "AWS_KMS",
     } }))
+}
+
+/// The ARN of a key of this account and region, by id, ARN or alias. Volumes and snapshots show it, whatever their maker wrote.
+pub fn arn(owner: &Scope, key: &str) -> String {
+    if key.starts_with("arn:") && key.contains(":key/") {
+        return key.to_owned();
+    }
+    let Scope { region, account } = owner;
+    format!("arn:{}:kms:{region}:{account}:key/{}", partition_of(region), key_id(key))
+}
+
+/// The id of a key, by id, ARN or alias.
+pub fn key_id(key: &str) -> String {
+    if let Some((_, id)) = key.split_once(":key/") {
+        return id.to_owned();
+    }
+    let name = key.rsplit(':').next().unwrap_or(key);
+    if name.starts_with("alias/") { uuid_of(name) } else { name.to_owned() }
 }
 
 /// The id of the key that an alias leads to: the same alias always leads to the same.
@@ -46,5 +63,10 @@ mod tests {
         assert_eq!(uuid_of("alias/a").len(), 36);
         assert_eq!(uuid_of("alias/a"), uuid_of("alias/a"));
         assert_ne!(uuid_of("alias/a"), uuid_of("alias/b"));
+        let scope = Scope { region: "eu-west-1".into(), account: "111122223333".into() };
+        let known = arn(&scope, "alias/a");
+        assert_eq!(known, format!("arn:aws:kms:eu-west-1:111122223333:key/{}", uuid_of("alias/a")));
+        assert_eq!(arn(&scope, &known), known);
+        assert_eq!(arn(&scope, "arn:aws:kms:eu-west-1:111122223333:alias/a"), known);
     }
 }

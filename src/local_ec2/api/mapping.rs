@@ -98,6 +98,9 @@ impl WantedDisk {
         }
         let kind = self.kind.clone().or_else(|| base.map(|b| b.kind.clone()).filter(|k| !k.is_empty()));
         let kind = kind.unwrap_or_else(|| "gp2".into());
+        if self.iops.is_some() && !["gp3", "io1", "io2"].contains(&kind.as_str()) && is_known(&kind) {
+            return Err(Error::combination(format!("The parameter iops is not supported for {kind} volumes.")));
+        }
         let same_kind = base.filter(|base| base.kind == kind);
         let disk = DiskType {
             size,
@@ -168,8 +171,41 @@ fn check_limits(disk: &DiskType) -> Result<(), Error> {
         _ if disk.throughput.is_some_and(|t| disk.kind != "gp3" || !(125..=2000).contains(&t)) => Err(Error::value(
             format!("The parameter Throughput is not valid for volume type {}: 125 to 2000 with gp3", disk.kind),
         )),
+        _ => check_ratios(disk),
+    }
+}
+
+/// What a type can give at this size, and at these IOPS.
+fn check_ratios(disk: &DiskType) -> Result<(), Error> {
+    let per_gib = match disk.kind.as_str() {
+        "gp3" => 500,
+        "io1" => 50,
+        "io2" => 1000,
+        _ => return Ok(()),
+    };
+    let Some(iops) = disk.iops else { return Ok(()) };
+    let exact = |number: i64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    // The 3000 of gp3 come with any size, and so do the 100 that are the least of the others.
+    let included = if disk.kind == "gp3" { 3000 } else { 100 };
+    if iops > included.max(per_gib * disk.size) {
+        let ratio = exact(iops) / exact(disk.size);
+        let text = format!("Iops to volume size ratio of {ratio:.6} is too high; maximum is {per_gib}.000000");
+        return Err(Error::value(text));
+    }
+    match disk.throughput {
+        Some(throughput) if throughput * 4 > iops => {
+            let ratio = exact(throughput) / exact(iops);
+            let text = format!(
+                "Throughput (MiBps) to iops ratio of {ratio:.6} is too high; maximum is 0.250000 MiBps per iops."
+            );
+            Err(Error::value(text))
+        }
         _ => Ok(()),
     }
+}
+
+fn is_known(kind: &str) -> bool {
+    ["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"].contains(&kind)
 }
 
 /// Refuses a name that is none of a device of an HVM instance.
@@ -224,8 +260,19 @@ mod tests {
             ("VolumeType=io1", "MissingParameter"),
             ("KmsKeyId=alias/x", "InvalidParameterDependency"),
             ("Throughput=9999", "InvalidParameterValue"),
+            ("Throughput=1000", "InvalidParameterValue"),
+            ("Iops=16000", "InvalidParameterValue"),
         ] {
             assert_eq!(resolve(&at(rest)).unwrap_err().code, code, "{rest}");
+        }
+        for (rest, code) in [
+            ("VolumeSize=500&BlockDeviceMapping.1.Ebs.Iops=16000&BlockDeviceMapping.1.Ebs.Throughput=1000", None),
+            ("VolumeType=gp2&BlockDeviceMapping.1.Ebs.Iops=300", Some("InvalidParameterCombination")),
+            ("VolumeType=io1&BlockDeviceMapping.1.Ebs.Iops=400", None),
+            ("VolumeType=io1&BlockDeviceMapping.1.Ebs.Iops=401", Some("InvalidParameterValue")),
+            ("VolumeType=io2&BlockDeviceMapping.1.Ebs.Iops=8000", None),
+        ] {
+            assert_eq!(resolve(&at(rest)).err().map(|e| e.code.to_string()).as_deref(), code, "{rest}");
         }
         assert!(check_device("/dev/nvme0").is_err());
         assert!(check_device("/dev/xvdba").is_ok());

@@ -72,6 +72,19 @@ pub struct Caller {
     pub user_id: String,
 }
 
+/// A resource that a request names.
+pub struct Named<'a> {
+    /// Its kind.
+    pub kind: Kind,
+    /// The id or name that the request has.
+    pub asked: &'a str,
+    /// Its id.
+    pub id: String,
+}
+
+/// The actions that need the key pairs they name; others make or delete them.
+const USES_OF_KEY_NAMES: [&str; 3] = ["DescribeKeyPairs", "RunInstances", "RequestSpotInstances"];
+
 /// One request to one action.
 pub struct Call<'a> {
     /// Everything that outlives it.
@@ -100,6 +113,8 @@ impl Call<'_> {
     pub fn update<R>(&self, change: impl FnOnce(&mut Region) -> Result<R, Error>) -> Result<R, Error> {
         let is_dry = self.is_dry_run()?;
         let result = self.world.store.update(&self.scope, self.now, |region| {
+            // Whoever is asked for something runs what nobody runs.
+            region.adopt(self.world.me);
             let result = change(region)?;
             if is_dry { Err(dry_run()) } else { Ok(result) }
         })?;
@@ -113,8 +128,25 @@ impl Call<'_> {
     }
 
     /// When something that begins now is over.
-    pub fn due(&self, transition: Transition, id: &str) -> Moment {
-        self.now.plus(self.world.timing.draw(transition, id))
+    pub fn due(&self, transition: Transition) -> Moment {
+        self.now.plus(self.world.timing.draw(transition))
+    }
+
+    /// The resources that its parameters name and that it needs, by id and (key pairs) by name.
+    pub fn named_resources(&self, region: &Region) -> Vec<Named<'_>> {
+        // Deleting a pair that is not known is no error.
+        let is_needed = |kind: Kind| kind != Kind::KeyPair || self.action != "DeleteKeyPair";
+        let by_id = |value: &'_ str| Kind::of(value).map(|kind| (kind, value.to_owned()));
+        let by_name = |name: &str, value: &str| {
+            let field = name.rsplit('.').find(|part| part.parse::<u32>().is_err());
+            let is_looked_up = field == Some("KeyName") && USES_OF_KEY_NAMES.contains(&self.action);
+            Some((Kind::KeyPair, region.key_pairs.get(value).filter(|_| is_looked_up)?.id.clone()))
+        };
+        let found = self.params.iter().filter_map(|(name, asked)| {
+            let (kind, id) = by_id(asked).or_else(|| by_name(name, asked))?;
+            is_needed(kind).then_some(Named { kind, asked, id })
+        });
+        found.collect()
     }
 
     /// `arn:aws:ec2:REGION:ACCOUNT:WHAT`.
@@ -203,7 +235,7 @@ pub const EC2: &[Action] = &[
     ),
     reads("DescribeInstanceAttribute", instance::describe_attribute, "InstanceId Attribute"),
     writes("ModifyInstanceAttribute", instance::modify_attribute, instance::MODIFY_PARAMS),
-    writes("StopInstances", instance::stop, "InstanceId Force SkipOsShutdown"),
+    writes("StopInstances", instance::stop, "InstanceId Force SkipOsShutdown Hibernate"),
     writes("StartInstances", instance::start, "InstanceId"),
     writes("RebootInstances", instance::reboot, "InstanceId"),
     writes("TerminateInstances", instance::terminate, "InstanceId Force SkipOsShutdown"),
@@ -232,7 +264,11 @@ pub const EC2: &[Action] = &[
         "SnapshotId Attribute OperationType UserId UserGroup CreateVolumePermission",
     ),
     reads("DescribeSnapshotAttribute", snapshot::describe_attribute, "SnapshotId Attribute"),
-    writes("CreateImage", image::create, "InstanceId Name Description NoReboot BlockDeviceMapping TagSpecification"),
+    writes(
+        "CreateImage",
+        image::create,
+        "InstanceId Name Description NoReboot BlockDeviceMapping TagSpecification SnapshotLocation",
+    ),
     writes("RegisterImage", image::register, image::REGISTER_PARAMS),
     writes("CopyImage", image::copy, image::COPY_PARAMS),
     reads(
@@ -387,14 +423,16 @@ impl Action {
         if ids.is_empty() || call.scope.region == "global" {
             return Ok(());
         }
-        let region = call.read()?;
-        for (id, kind) in ids {
-            let window = call.world.timing.draw(Transition::Visible, id);
-            if kind.created(&region, id).is_some_and(|created| created.plus(window) > call.now) {
-                return Err(kind.not_found(&[id]));
-            }
+        let is_late = |region: &Region, id: &str, kind: Kind| {
+            let window = call.world.timing.draw_for(Transition::Visible, id);
+            kind.created(region, id).is_some_and(|created| created.plus(window) > call.now)
+        };
+        // Key pairs are not among what was seen to be late (section 2.0 of the specification).
+        let mut ids = ids.into_iter().filter(|(_, kind)| *kind != Kind::KeyPair);
+        match call.world.store.look(&call.scope, |region| ids.find(|(id, kind)| is_late(region, id, *kind)))? {
+            Some((id, kind)) => Err(kind.not_found(&[id])),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -31,7 +31,16 @@ impl ClientToken {
                 "Value for parameter clientToken is invalid. Must be at most {longest} ASCII characters."
             )));
         }
-        const APART: [&str; 5] = ["Action", "Version", "ClientToken", "DryRun", "Placement.AvailabilityZone"];
+        const APART: [&str; 8] = [
+            "Action",
+            "Version",
+            "ClientToken",
+            "DryRun",
+            "AvailabilityZone",
+            "AvailabilityZoneId",
+            "Placement.AvailabilityZone",
+            "LaunchSpecification.Placement.AvailabilityZone",
+        ];
         let mut sum = Sha256::new();
         for (name, value) in call.params.iter().filter(|(name, _)| !APART.contains(name) && !name.starts_with("X-Amz-"))
         {

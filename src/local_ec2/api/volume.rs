@@ -2,10 +2,10 @@
 
 use super::encryption;
 use super::filter::Filters;
-use super::mapping::{WantedDisk, floor_of};
+use super::mapping::WantedDisk;
 use super::tags::{self, Specified};
 use super::token::ClientToken;
-use super::{Call, Kind, done, page};
+use super::{Call, Kind, done, kms, page, snapshot};
 use crate::local_ec2::state::{Change, Moment, RegionInfo, SnapshotState, Volume, VolumeState, id};
 use crate::local_ec2::timing::Transition;
 use crate::local_ec2::wire::{Error, Xml};
@@ -28,13 +28,13 @@ pub fn create(call: &Call<'_>) -> Result<Xml, Error> {
             let found = earlier.first().and_then(|id| region.volumes.get(id)).cloned();
             return found.ok_or_else(|| Kind::Volume.not_found(&[earlier.first().map_or("", String::as_str)]));
         }
-        let floor = floor_of(region, wanted.snapshot_id.as_deref())?;
-        let source = wanted.snapshot_id.as_ref().and_then(|id| region.snapshots.get(id));
-        if source.is_some_and(|snapshot| snapshot.state != SnapshotState::Completed) {
-            let text = format!("Snapshot is in invalid state - {}", source.map_or("", |s| s.state.name()));
+        let source = wanted.snapshot_id.as_ref().map(|id| snapshot::find(call, region, id)).transpose()?;
+        if let Some(pending) = source.as_ref().filter(|snapshot| snapshot.state != SnapshotState::Completed) {
+            let text = format!("Snapshot is in invalid state - {}", pending.state.name());
             return Err(Error::new("IncorrectState", text));
         }
-        let mut base = source.map(|snapshot| snapshot.disk.clone());
+        let floor = source.as_ref().map(|snapshot| (snapshot.disk.size, snapshot.id.as_str()));
+        let mut base = source.as_ref().map(|snapshot| snapshot.disk.clone());
         // The type of the volume that the snapshot was made from does not carry over.
         if let Some(base) = &mut base {
             (base.kind, base.iops, base.throughput) = (String::new(), None, None);
@@ -47,12 +47,20 @@ pub fn create(call: &Call<'_>) -> Result<Xml, Error> {
                 }
             })?;
         let id = id::fresh("vol");
+        let due = call.due(Transition::Volume);
+        // A key is looked at only after the call was accepted.
+        let is_locked = disk.kms_key.as_deref().is_some_and(|key| encryption::problem(call, key).is_some());
+        let change = match call.injected.fails_at(due) {
+            Some((_, at)) => Change::timed(VolumeState::Error, at),
+            None if is_locked => Change::timed(VolumeState::Error, due),
+            None => Change::timed(VolumeState::Ready, due),
+        };
         let volume = Volume {
-            change: Some(Change::timed(VolumeState::Ready, call.due(Transition::Volume, &id))),
+            change: Some(change),
             zone,
             disk,
             snapshot_id: wanted.snapshot_id.clone(),
-            content: source.map(|snapshot| snapshot.content.clone()).unwrap_or_default(),
+            content: source.map(|snapshot| snapshot.content).unwrap_or_default(),
             state: VolumeState::Creating,
             created: call.now,
             attachment: None,
@@ -64,7 +72,7 @@ pub fn create(call: &Call<'_>) -> Result<Xml, Error> {
         Ok(volume)
     })?;
     let mut xml = Xml::new();
-    write(&mut xml, &volume, call.now);
+    write(&mut xml, &volume, call);
     Ok(xml)
 }
 
@@ -103,7 +111,7 @@ pub fn describe(call: &Call<'_>) -> Result<Xml, Error> {
     });
     let page = page::cut(call, found.collect(), page::USUAL, |volume| volume.id.clone())?;
     let mut xml = Xml::new();
-    xml.list("volumeSet", &page.items, |xml, volume| write(xml, volume, call.now));
+    xml.list("volumeSet", &page.items, |xml, volume| write(xml, volume, call));
     xml.some("nextToken", page.next);
     Ok(xml)
 }
@@ -128,17 +136,18 @@ fn values(volume: &Volume, now: Moment, name: &str) -> Vec<String> {
     }
 }
 
-fn write(xml: &mut Xml, volume: &Volume, now: Moment) {
+fn write(xml: &mut Xml, volume: &Volume, call: &Call<'_>) {
     xml.text("volumeId", &volume.id).text("size", volume.disk.size);
     xml.text("snapshotId", volume.snapshot_id.as_deref().unwrap_or_default());
     xml.text("availabilityZone", &volume.zone).text("status", volume.state_name()).text("createTime", volume.created);
     xml.list("attachmentSet", &volume.attachment, |xml, hook| {
         xml.text("volumeId", &volume.id).text("instanceId", &hook.instance_id).text("device", &hook.device);
-        xml.text("status", hook.status(now)).text("attachTime", hook.since);
+        xml.text("status", hook.status(call.now)).text("attachTime", hook.since);
         xml.text("deleteOnTermination", hook.delete_on_termination);
     });
     xml.text("volumeType", &volume.disk.kind).some("iops", volume.disk.iops).some("throughput", volume.disk.throughput);
-    xml.text("encrypted", volume.disk.encrypted).some("kmsKeyId", volume.disk.kms_key.as_ref());
+    let key = volume.disk.kms_key.as_ref().map(|key| kms::arn(&call.scope, key));
+    xml.text("encrypted", volume.disk.encrypted).some("kmsKeyId", key);
     xml.text("multiAttachEnabled", false);
     tags::write(xml, &volume.tags);
 }

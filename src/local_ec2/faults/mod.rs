@@ -32,7 +32,11 @@
 //! **To stop a client at exactly one call.** `{"effect": "writes", "kind": "hang", "when": "after", "nth": [k]}` lets the k-th call that changes
 //! something have its effect and then never answers; with `"when": "before"` it has none. Either way a line with `"code": "Hang"`, the call's
 //! parameters and `"fault": "hang after"` is in the request log (`KILN_LOCAL_LOG`) by then: whoever reads the log kills the client at that line.
-//! The line of every other call is written when its effect is there and before its answer is sent.
+//! The line of every other call is written when its effect is there and before its answer is sent. A call that is carried out all the same has the
+//! kinds of its faults in its line (`"fault": "delay"`).
+//!
+//! A rule with a field that says nothing to its kind, or with a number that cannot be, is an error of the file. `fails_later` is for what is made in
+//! time (instances, images, snapshots, volumes); `dies`, `interrupted`, `ssh_late` and `ssh_cut` are for launches.
 
 mod rule;
 
@@ -51,6 +55,12 @@ use super::wire::Error;
 #[serde(deny_unknown_fields)]
 struct File {
     rules: Vec<Rule>,
+}
+
+/// Refuses rules that would do something else than they say; the error says which one it is, counted from 1.
+pub fn check_all(rules: &[Rule]) -> Result<(), String> {
+    let problem = rules.iter().zip(1..).find_map(|(rule, n)| Some((n, rule.check().err()?)));
+    problem.map_or(Ok(()), |(n, reason)| Err(format!("rule {n}: {reason}")))
 }
 
 /// The rules and how often each was looked at.
@@ -110,6 +120,7 @@ impl Faults {
         }
         let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
         let file: File = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+        check_all(&file.rules).map_err(bad)?;
         self.rules = file.rules;
         self.read_at = Some(changed);
         Ok(())
@@ -181,6 +192,36 @@ mod tests {
         assert_eq!(decide(&mut faults, "RunInstances"), 0);
         std::fs::write(&path, r#"{"rules":[{"kind":"nonsense"}]}"#).unwrap();
         assert_eq!(decide_with(&mut faults, "RunInstances", "").unwrap_err().code, "InvalidFaultsFile");
+    }
+
+    #[test]
+    fn rules_that_do_something_else_than_they_say_are_refused() {
+        for (rule, part) in [
+            (r#"{"kind":"not_found","resource":"security-group","window_seconds":9}"#, "one of ami, i, vol, snap, sg,"),
+            (r#"{"kind":"not_found","resource":"sg"}"#, "needs `window_seconds`"),
+            (r#"{"kind":"throttle","probability":7}"#, "from 0 to 1"),
+            (r#"{"kind":"throttle","probability":-1}"#, "from 0 to 1"),
+            (r#"{"kind":"delay","window_seconds":-1}"#, "from 0 to 86400"),
+            (r#"{"kind":"delay","window_seconds":1e300}"#, "from 0 to 86400"),
+            (r#"{"kind":"throttle","nth":[0]}"#, "counts from 1"),
+            (r#"{"kind":"throttle","when":"after"}"#, "`when` says nothing"),
+            (r#"{"kind":"error","status":42}"#, "400 to 599"),
+            (r#"{"kind":"fails_later","action":"CreateTags"}"#, "it is for RunInstances,"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("faults.json");
+            std::fs::write(&path, format!(r#"{{"rules":[{{"kind":"internal"}},{rule}]}}"#)).unwrap();
+            let error = Faults::open(Some(&path), Vec::new(), 1).map(drop).unwrap_err();
+            assert!(error.message.contains("rule 2: ") && error.message.contains(part), "{rule}: {}", error.message);
+        }
+        let fine = r#"[{"kind":"fails_later","action":"Copy*"},{"kind":"lost_reply","when":"after"},{"kind":"throttle","probability":0}]"#;
+        assert_eq!(check_all(&rules(fine)), Ok(()));
+    }
+
+    #[test]
+    fn late_failures_count_what_can_fail_late() {
+        let mut faults = Faults::open(None, rules(r#"[{"kind":"fails_later","nth":[1]}]"#), 1).unwrap();
+        assert_eq!([decide(&mut faults, "DescribeImages"), decide(&mut faults, "CreateVolume")], [0, 1]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct Rule {
     pub message: Option<String>,
     /// The status, for `error`; by default the one that goes with the code.
     pub status: Option<u16>,
-    /// The prefix of the ids (`i`, `sg`, `ami`, …) for `not_found`.
+    /// The prefix of the ids (`i`, `sg`, `ami`, …) for `not_found`; all of [`Kind::YOUNG`] when left out.
     pub resource: Option<String>,
     /// Only this instance type (wildcards), for `no_capacity`.
     pub instance_type: Option<String>,
@@ -95,7 +95,7 @@ pub enum FaultKind {
     Error,
     /// A resource named in the call is unknown as long as it is younger than `window_seconds`.
     NotFound,
-    /// The call is accepted, and the image, snapshot or instance it makes fails later.
+    /// The call is accepted, and the image, snapshot, volume or instance it makes fails later.
     FailsLater,
     /// The instances that the call launches end `window_seconds` after it.
     Dies,
@@ -107,6 +107,54 @@ pub enum FaultKind {
     SshCut,
     /// The answer comes `window_seconds` later.
     Delay,
+}
+
+/// The longest that a rule may wait, in seconds: a day. More is a mistake in the unit.
+const LONGEST_WINDOW: f64 = 86_400.0;
+/// The actions that can be short of capacity.
+const CAPACITY: [&str; 4] = ["RunInstances", "StartInstances", "CreateFleet", "RequestSpotInstances"];
+/// The actions that launch instances.
+const LAUNCHES: [&str; 3] = ["RunInstances", "CreateFleet", "RequestSpotInstances"];
+/// The actions whose work can fail after they were accepted.
+const FAILING: [&str; 9] = [
+    "RunInstances",
+    "CreateFleet",
+    "RequestSpotInstances",
+    "CreateImage",
+    "CopyImage",
+    "CreateSnapshot",
+    "CreateSnapshots",
+    "CopySnapshot",
+    "CreateVolume",
+];
+
+impl FaultKind {
+    /// The only actions that it can happen to; none for those that can happen to any.
+    fn actions(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::FailsLater => Some(&FAILING),
+            Self::Dies | Self::Interrupted | Self::SshLate | Self::SshCut => Some(&LAUNCHES),
+            _ => None,
+        }
+    }
+
+    /// The fields that it looks at, beyond those that choose the calls.
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Internal | Self::Reset | Self::Hang | Self::BadGateway => &["when"],
+            Self::Error => &["when", "code", "message", "status"],
+            Self::NoCapacity => &["instance_type", "zone"],
+            Self::NotFound => &["resource", "window_seconds"],
+            Self::FailsLater | Self::Dies | Self::Interrupted => &["code", "message", "window_seconds"],
+            Self::SshLate | Self::SshCut | Self::Delay => &["window_seconds"],
+            Self::Throttle | Self::Unauthorized | Self::LostReply | Self::Truncated | Self::Stalled => &[],
+        }
+    }
+
+    /// True for what always takes place after the effect, so that saying so is no mistake.
+    fn is_after_anyway(self) -> bool {
+        matches!(self, Self::LostReply | Self::Truncated | Self::Stalled | Self::Delay)
+    }
 }
 
 /// What is to happen to one call.
@@ -161,7 +209,7 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     /// True for the calls whose launches or starts can be short of capacity.
     fn wants_capacity(&self) -> bool {
-        ["RunInstances", "StartInstances", "CreateFleet", "RequestSpotInstances"].contains(&self.action)
+        CAPACITY.contains(&self.action)
     }
 }
 
@@ -182,11 +230,69 @@ impl Rule {
             && self.effect.is_none_or(|wanted| wanted == effect)
             // Only a rule that names another action is about anything but launches and starts.
             && (self.kind != FaultKind::NoCapacity || self.action.is_some() || facts.wants_capacity())
+            && self.kind.actions().is_none_or(|actions| actions.contains(&facts.action))
             && self.params.iter().all(has)
+    }
+
+    /// Refuses what would do something else than it says, or nothing. The error names the field and what may stand there.
+    pub fn check(&self) -> Result<(), String> {
+        if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+            return Err("`probability` must be a number from 0 to 1".to_owned());
+        }
+        if self.nth.contains(&0) {
+            return Err("`nth` counts from 1".to_owned());
+        }
+        if !(0.0..=LONGEST_WINDOW).contains(&self.window_seconds) {
+            return Err(format!("`window_seconds` must be a number from 0 to {LONGEST_WINDOW}"));
+        }
+        if self.status.is_some_and(|status| !(400..=599).contains(&status)) {
+            return Err("`status` must be from 400 to 599".to_owned());
+        }
+        self.check_resource()?;
+        self.check_kind()
+    }
+
+    fn check_resource(&self) -> Result<(), String> {
+        let Some(wanted) = &self.resource else { return Ok(()) };
+        if Kind::YOUNG.iter().any(|kind| kind.prefix() == wanted) {
+            return Ok(());
+        }
+        let known: Vec<&str> = Kind::YOUNG.iter().map(|kind| kind.prefix()).collect();
+        Err(format!("`resource` cannot be `{wanted}`: it is how the ids begin, one of {}", known.join(", ")))
+    }
+
+    /// Whether each field is one that this kind of fault looks at.
+    fn check_kind(&self) -> Result<(), String> {
+        let name = serde_json::to_value(self.kind).ok().and_then(|name| name.as_str().map(str::to_owned));
+        let name = name.unwrap_or_default();
+        let takes = self.kind.fields();
+        let is_given = [
+            ("code", self.code.is_some()),
+            ("message", self.message.is_some()),
+            ("status", self.status.is_some()),
+            ("resource", self.resource.is_some()),
+            ("instance_type", self.instance_type.is_some()),
+            ("zone", self.zone.is_some()),
+            ("window_seconds", self.window_seconds > 0.0),
+            ("when", self.when == When::After && !self.kind.is_after_anyway()),
+        ];
+        if let Some((field, _)) = is_given.into_iter().find(|(field, given)| *given && !takes.contains(field)) {
+            return Err(format!("`{field}` says nothing to the kind `{name}`: leave it out, or use another kind"));
+        }
+        let needs_window = matches!(self.kind, FaultKind::NotFound | FaultKind::Delay | FaultKind::SshLate);
+        if needs_window && self.window_seconds <= 0.0 {
+            return Err(format!("the kind `{name}` needs `window_seconds`, more than 0"));
+        }
+        let (Some(actions), Some(wanted)) = (self.kind.actions(), &self.action) else { return Ok(()) };
+        if actions.iter().any(|action| wildcard(wanted, action)) {
+            return Ok(());
+        }
+        Err(format!("the kind `{name}` cannot happen to `{wanted}`: it is for {}", actions.join(", ")))
     }
 
     /// What it does to the call.
     pub fn fault(&self, facts: &Facts<'_>) -> Fault {
+        // What cannot be a duration was refused when the rule was read.
         let window = Duration::try_from_secs_f64(self.window_seconds).unwrap_or_default();
         let text = |default: &str| self.message.clone().unwrap_or_else(|| default.to_owned());
         let code = |default: &str| self.code.clone().unwrap_or_else(|| default.to_owned());

@@ -19,6 +19,8 @@ pub struct Plan {
     pub unknown: Vec<(Option<Kind>, Duration)>,
     /// How much later the answer comes.
     pub delay: Duration,
+    /// The kinds of those faults that do not end the call, for the request log.
+    pub accepted: Vec<&'static str>,
 }
 
 /// How a fault ends a call.
@@ -67,8 +69,14 @@ impl Plan {
         plan
     }
 
+    /// What the log says of a call that is carried out, if there is anything to say.
+    pub fn note(&self) -> Option<String> {
+        (!self.accepted.is_empty()).then(|| self.accepted.join(", "))
+    }
+
     /// Takes what does not end the call; gives back what does.
     fn take(&mut self, fault: Fault) -> Option<(Ending, When)> {
+        self.accepted.extend(name_of_accepted(&fault));
         match fault {
             Fault::Later(failure) => self.injected.late = Some(failure),
             Fault::Death(death) => self.injected.death = Some(death),
@@ -86,5 +94,19 @@ impl Plan {
             Fault::Stalled => return Some((Ending::Stalled, When::After)),
         }
         None
+    }
+}
+
+/// The name of a fault that every call bears which fits its rule. Those that a call may well pass by (an id that is old enough, capacity elsewhere)
+/// show in its answer.
+fn name_of_accepted(fault: &Fault) -> Option<&'static str> {
+    match fault {
+        Fault::Delay(_) => Some("delay"),
+        Fault::Later(_) => Some("fails_later"),
+        Fault::Death(death) if death.only_spot => Some("interrupted"),
+        Fault::Death(_) => Some("dies"),
+        Fault::LinkOpens(_) => Some("ssh_late"),
+        Fault::LinkCut(_) => Some("ssh_cut"),
+        _ => None,
     }
 }

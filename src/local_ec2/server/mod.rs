@@ -144,7 +144,7 @@ struct Shared {
 pub async fn serve(listen: SocketAddr, options: Options) -> io::Result<Handle> {
     let world = Arc::new(World {
         store: Store::open(&options.dir)?,
-        timing: Timing { pace: options.pace, seed: options.seed, own: options.timings },
+        timing: Timing::new(options.pace, options.seed, options.timings),
         seeds: options.seeds,
         machines: options.machines,
         me: Process::new_server(),
@@ -199,7 +199,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Rec
         let (shared, twin) = (Arc::clone(&shared), Arc::clone(&twin));
         async move {
             match answer(&shared, request).await {
-                Outcome::Reply(reply) | Outcome::Told(reply) => Ok(reply.into_response()),
+                Outcome::Reply(reply, _) | Outcome::Told(reply) => Ok(reply.into_response()),
                 // An error from the service closes the connection without an answer.
                 Outcome::Close => Err(Closed),
                 Outcome::Reset => {
@@ -241,7 +241,8 @@ struct Closed;
 
 /// What becomes of a request.
 enum Outcome {
-    Reply(Reply),
+    /// With what the log says of its faults.
+    Reply(Reply, Option<String>),
     /// A reply that a fault made; its line is in the log.
     Told(Reply),
     Close,
@@ -251,18 +252,18 @@ enum Outcome {
 async fn answer(shared: &Arc<Shared>, request: hyper::Request<Incoming>) -> Outcome {
     let received = match Received::read(request).await {
         Ok(received) => received,
-        Err(error) => return Outcome::Reply(Reply::of_unknown(&error)),
+        Err(error) => return Outcome::Reply(Reply::of_unknown(&error), None),
     };
     let route = match received.route() {
         Ok(route) => route,
         Err((protocol, error)) => {
             shared.log.write(&received, None, error.status, Some(&error.code), None);
-            return Outcome::Reply(Reply::error(protocol, &error));
+            return Outcome::Reply(Reply::error(protocol, &error), None);
         }
     };
     let outcome = perform(shared, &received, route).await;
-    if let Outcome::Reply(reply) = &outcome {
-        shared.log.write(&received, Some(&route), reply.status, reply.code.as_deref(), None);
+    if let Outcome::Reply(reply, note) = &outcome {
+        shared.log.write(&received, Some(&route), reply.status, reply.code.as_deref(), note.as_deref());
     }
     outcome
 }
@@ -280,13 +281,14 @@ async fn perform(shared: &Arc<Shared>, received: &Received, route: Route) -> Out
     let decided = shared.faults.lock().unwrap_or_else(|e| e.into_inner()).decide(&facts);
     let mut plan = match decided {
         Ok(faults) => Plan::of(faults),
-        Err(error) => return Outcome::Reply(Reply::error(route.protocol(), &error)),
+        Err(error) => return Outcome::Reply(Reply::error(route.protocol(), &error), None),
     };
     if let Some(ending) = plan.before.take() {
-        return end(shared, received, route, ending, When::Before, None).await;
+        tokio::time::sleep(plan.delay).await;
+        return end(shared, received, route, (ending, When::Before), plan.note(), None).await;
     }
     let result = run(shared, received, route, now, &mut plan).await;
-    let latency = shared.world.timing.draw(call_time(route), &received.request_id);
+    let latency = shared.world.timing.draw(call_time(route));
     // The effect is there, the answer is still on its way: that is where a slow call spends its time for the caller.
     tokio::time::sleep(latency + plan.delay).await;
     let reply = match result {
@@ -294,8 +296,8 @@ async fn perform(shared: &Arc<Shared>, received: &Received, route: Route) -> Out
         Err(error) => Reply::error_of(route.protocol(), &error, &received.request_id),
     };
     match plan.after.take() {
-        Some(ending) => end(shared, received, route, ending, When::After, Some(reply)).await,
-        None => Outcome::Reply(reply),
+        Some(ending) => end(shared, received, route, (ending, When::After), plan.note(), Some(reply)).await,
+        None => Outcome::Reply(reply, plan.note()),
     }
 }
 
@@ -307,16 +309,20 @@ fn call_time(route: Route) -> Transition {
     }
 }
 
-/// Ends a call as its fault wants. Every line of the log says what the fault was, and whether the effect is there.
+/// Ends a call as its fault wants. Every line of the log says what the fault was, whether the effect is there, and which other faults it bore.
 async fn end(
     shared: &Arc<Shared>,
     received: &Received,
     route: Route,
-    ending: Ending,
-    when: When,
+    ending: (Ending, When),
+    others: Option<String>,
     reply: Option<Reply>,
 ) -> Outcome {
-    let fault = format!("{} {}", ending.name(), if when == When::Before { "before" } else { "after" });
+    let (ending, when) = ending;
+    let mut fault = format!("{} {}", ending.name(), if when == When::Before { "before" } else { "after" });
+    if let Some(others) = others {
+        fault = format!("{others}, {fault}");
+    }
     let note = |status: u16, code: &str| shared.log.write(received, Some(&route), status, Some(code), Some(&fault));
     match (ending, reply) {
         (Ending::Error(error), _) => {
@@ -394,12 +400,12 @@ fn check_known(call: &Call<'_>, unknown: &[(Option<Kind>, Duration)]) -> Result<
         return Ok(());
     }
     let region = call.read()?;
-    for (_, id) in call.params.iter() {
-        let Some(kind) = Kind::of(id) else { continue };
+    for named in call.named_resources(&region) {
+        let created = named.kind.created(&region, &named.id);
         for (wanted, window) in unknown {
-            let is_young = kind.created(&region, id).is_some_and(|created| created.plus(*window) > call.now);
-            if wanted.is_none_or(|wanted| wanted == kind) && is_young {
-                return Err(kind.not_found(&[id]));
+            let is_young = created.is_some_and(|created| created.plus(*window) > call.now);
+            if wanted.is_none_or(|wanted| wanted == named.kind) && is_young {
+                return Err(named.kind.not_found(&[named.asked]));
             }
         }
     }

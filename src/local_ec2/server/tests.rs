@@ -20,6 +20,7 @@ use crate::local_ec2::machine::{
 mod disks;
 mod faults;
 mod iam;
+mod restart;
 mod spot;
 
 /// A server on a directory, and a client for it.
@@ -184,7 +185,10 @@ async fn refusals_have_their_codes() {
         (format!("{known}&SubnetId=subnet-0123456789abcdef0"), 400, "InvalidSubnetID.NotFound"),
         (format!("{known}&IamInstanceProfile.Name=none"), 400, "InvalidParameterValue"),
         (format!("{known}&InstanceMarketOptions.MarketType=free"), 400, "InvalidParameterValue"),
-        (format!("{known}&HibernationOptions.Configured=true"), 400, "UnknownParameter"),
+        (format!("{known}&HibernationOptions.Configured=true"), 400, "UnsupportedHibernationConfiguration"),
+        (format!("{known}&PrivateIpAddress=10.0.0.1"), 400, "InvalidParameterValue"),
+        (format!("{known}&Placement.Tenancy=foo"), 400, "InvalidParameterValue"),
+        (format!("{known}&Hypothesis=true"), 400, "UnknownParameter"),
         (format!("{known}&LaunchTemplate.LaunchTemplateName=none"), 400, "InvalidLaunchTemplateName.NotFoundException"),
         (format!("{known}&DryRun=true"), 412, "DryRunOperation"),
         ("TerminateInstances&InstanceId.1=i-0123456789abcdef0".to_owned(), 400, "InvalidInstanceID.NotFound"),

@@ -15,6 +15,8 @@ pub enum VolumeState {
     Ready,
     /// On its way out.
     Deleting,
+    /// It could not be made: its key cannot be used, or an injected fault.
+    Error,
 }
 
 /// How a volume hangs on an instance.
@@ -95,6 +97,7 @@ impl Volume {
         match (self.state, &self.attachment) {
             (VolumeState::Creating, _) => "creating",
             (VolumeState::Deleting, _) => "deleting",
+            (VolumeState::Error, _) => "error",
             (VolumeState::Ready, Some(_)) => "in-use",
             (VolumeState::Ready, None) => "available",
         }
@@ -150,13 +153,18 @@ pub struct Snapshot {
     pub description: String,
     /// Accounts that may make volumes from it; `all` is everybody.
     pub shared_with: BTreeSet<String>,
-    /// Deleted while pending: goes when it is complete.
+    /// Deleted while pending: goes when it is complete, and is there until then.
     pub doomed: bool,
     /// User tags.
     pub tags: Tags,
 }
 
 impl Snapshot {
+    /// True when this account, not its owner, may make volumes from it.
+    pub fn is_shared_with(&self, account: &str) -> bool {
+        self.shared_with.contains(account) || self.shared_with.contains("all")
+    }
+
     /// `13%`: jumpy and monotone while pending.
     pub fn progress(&self, now: Moment) -> String {
         let Some(change) = self.change.as_ref().filter(|_| self.state == SnapshotState::Pending) else {

@@ -99,6 +99,9 @@ pub struct Interface {
     pub description: String,
     /// Whether the instance has a public address.
     pub public: bool,
+    /// Whether the launch named its private address.
+    #[serde(default)]
+    pub private_ip_named: bool,
     /// Whether it goes with the instance.
     pub delete_on_termination: bool,
     /// MAC address.
@@ -136,6 +139,27 @@ pub struct Attributes {
     pub capacity_reservation: String,
     /// `LicenseSpecification.N.LicenseConfigurationArn`.
     pub licenses: Vec<String>,
+    /// `CpuOptions`: cores and threads per core, where they were named.
+    #[serde(default)]
+    pub cpu: (Option<i64>, Option<i64>),
+    /// `CpuOptions.AmdSevSnp`.
+    #[serde(default)]
+    pub sev_snp: String,
+    /// `HibernationOptions.Configured`: StopInstances may ask for hibernation.
+    #[serde(default)]
+    pub hibernation: bool,
+    /// `MaintenanceOptions.AutoRecovery`.
+    #[serde(default)]
+    pub auto_recovery: String,
+    /// `PrivateDnsNameOptions.HostnameType`.
+    #[serde(default)]
+    pub hostname_type: String,
+    /// `PrivateDnsNameOptions.EnableResourceNameDns{A,AAAA}Record`.
+    #[serde(default)]
+    pub resource_names: (bool, bool),
+    /// `KernelId` and `RamdiskId`: nothing here boots with them.
+    #[serde(default)]
+    pub kernel: (String, String),
 }
 
 /// What the instance took over from its image.
@@ -265,6 +289,9 @@ pub struct Instance {
     /// What is wrong with the way to its SSH server (an injected fault).
     #[serde(default)]
     pub link: Link,
+    /// Its runner has ended while it was stopped: it has no machine any more, and its disk is the content of its root volume.
+    #[serde(default)]
+    pub parked: bool,
     /// User tags.
     pub tags: Tags,
     /// What its runner still has to do, in order.

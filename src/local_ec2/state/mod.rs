@@ -12,6 +12,7 @@ mod instance;
 mod launch_template;
 mod moment;
 mod network;
+mod parking;
 mod process;
 mod settings;
 mod settle;

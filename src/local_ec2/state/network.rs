@@ -51,6 +51,12 @@ impl Subnet {
         (1u32 << (32 - u32::from(self.prefix.clamp(16, 28)))) - 5
     }
 
+    /// Whether an address is one of them.
+    pub fn has(&self, address: std::net::Ipv4Addr) -> bool {
+        let first = u32::from(self.base) + 4;
+        (first..first + self.capacity()).contains(&u32::from(address))
+    }
+
     /// The `n`th of them.
     pub fn address(&self, n: u32) -> std::net::Ipv4Addr {
         std::net::Ipv4Addr::from(u32::from(self.base) + 4 + n % self.capacity())

@@ -16,6 +16,9 @@ pub struct Process {
 }
 
 impl Process {
+    /// No process: the runner of what waits for a new one.
+    pub const NOBODY: Self = Self { pid: 0, started: 0, server: 0 };
+
     /// A new server of this process.
     pub fn new_server() -> Self {
         static SERVERS: AtomicU32 = AtomicU32::new(0);
@@ -48,6 +51,7 @@ mod tests {
         let me = Process::new_server();
         assert!(me.is_alive());
         assert!(!Process { started: me.started + 1, ..me }.is_alive(), "a later process with the same pid");
+        assert!(!Process::NOBODY.is_alive());
         assert!(!Process { pid: 0x7fff_fff0, started: 1, server: 0 }.is_alive());
     }
 }

@@ -1,9 +1,10 @@
 //! How time, and the end of a process, move a region on.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{
-    Change, ImageState, Instance, InstanceState, Moment, Protection, Reason, Region, SnapshotState, SpotState,
+    Change, ImageState, Instance, InstanceState, Moment, Process, Protection, Reason, Region, SnapshotState, SpotState,
     VolumeState, status_of_end,
 };
 
@@ -27,16 +28,19 @@ impl Region {
         self.sessions.retain(|_, session| session.expires.plus(TOKEN_LIFE) > now);
     }
 
-    /// Instances of a process that has ended are gone with it, and what it was writing never gets written.
+    /// Instances of a process that has ended are gone with it, unless they are at rest, and what it was writing never gets written.
     fn settle_orphans(&mut self, now: Moment) {
-        let orphaned = |i: &&Instance| i.is_live() && !i.runner.is_alive();
-        let orphans: Vec<String> = self.instances.values().filter(orphaned).map(|i| i.id.clone()).collect();
+        // Few processes run many instances, and asking for one costs a system call.
+        let mut known: HashMap<Process, bool> = HashMap::new();
+        let mut is_alive = |process: Process| *known.entry(process).or_insert_with(|| process.is_alive());
+        let mut is_orphan = |i: &Instance| i.is_live() && !i.is_at_rest() && !is_alive(i.runner);
+        let orphans: Vec<String> = self.instances.values().filter(|i| is_orphan(i)).map(|i| i.id.clone()).collect();
         for id in orphans {
             let reason = Reason::new("Server.InternalError", "Server.InternalError: the process that ran it has ended");
             self.end_instance(&id, now, Some(reason));
         }
         for snapshot in self.snapshots.values_mut() {
-            if snapshot.writer.is_some_and(|writer| !writer.is_alive()) {
+            if snapshot.writer.is_some_and(|writer| !is_alive(writer)) {
                 snapshot.fail("the process that was writing it has ended");
             }
         }

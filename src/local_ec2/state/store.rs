@@ -8,14 +8,14 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::{Moment, Region, Scope};
 
 /// The documents below one directory.
 pub struct Store {
     dir: PathBuf,
-    read: Mutex<HashMap<Scope, Region>>,
+    read: Mutex<HashMap<Scope, Arc<Region>>>,
 }
 
 impl Store {
@@ -27,9 +27,14 @@ impl Store {
 
     /// The region as it is at `now`.
     pub fn read(&self, scope: &Scope, now: Moment) -> io::Result<Region> {
-        let mut region = self.load(scope)?;
+        let mut region = Region::clone(&*self.load(scope)?);
         region.settle(now);
         Ok(region)
+    }
+
+    /// Looks at a region as it was last written: what time has changed since is not in it, and nothing is copied.
+    pub fn look<R>(&self, scope: &Scope, look: impl FnOnce(&Region) -> R) -> io::Result<R> {
+        Ok(look(&*self.load(scope)?))
     }
 
     /// Changes a region. When `change` fails, nothing is changed.
@@ -41,12 +46,12 @@ impl Store {
     ) -> Result<R, E> {
         let _lock = self.lock()?;
         let old = self.load(scope)?;
-        let mut new = old.clone();
+        let mut new = Region::clone(&old);
         new.settle(now);
         let result = change(&mut new)?;
-        if new != old {
+        if new != *old {
             new.generation = old.generation + 1;
-            self.write(&new)?;
+            self.write(new)?;
         }
         Ok(result)
     }
@@ -90,11 +95,11 @@ impl Store {
         digits.parse().map_err(|_| self.damaged(scope, "no generation at its head"))
     }
 
-    fn load(&self, scope: &Scope) -> io::Result<Region> {
+    fn load(&self, scope: &Scope) -> io::Result<Arc<Region>> {
         let generation = self.generation(scope)?;
         let mut read = self.read.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(known) = read.get(scope).filter(|known| known.generation == generation) {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
         let region = if generation == 0 {
             Region::new(scope.clone())
@@ -102,11 +107,12 @@ impl Store {
             let bytes = fs::read(self.path(scope))?;
             serde_json::from_slice(&bytes).map_err(|error| self.damaged(scope, &error.to_string()))?
         };
-        read.insert(scope.clone(), region.clone());
+        let region = Arc::new(region);
+        read.insert(scope.clone(), Arc::clone(&region));
         Ok(region)
     }
 
-    fn write(&self, region: &Region) -> io::Result<()> {
+    fn write(&self, region: Region) -> io::Result<()> {
         let path = self.path(&region.scope);
         if let Some(parent) = path.parent() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
@@ -114,10 +120,10 @@ impl Store {
         // One writer at a time (the lock), so one name for the new version will do.
         let new = path.with_extension("new");
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&serde_json::to_vec(region)?)?;
+        file.write_all(&serde_json::to_vec(&region)?)?;
         drop(file);
         fs::rename(new, &path)?;
-        self.read.lock().unwrap_or_else(|e| e.into_inner()).insert(region.scope.clone(), region.clone());
+        self.read.lock().unwrap_or_else(|e| e.into_inner()).insert(region.scope.clone(), Arc::new(region));
         Ok(())
     }
 

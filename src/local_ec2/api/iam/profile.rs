@@ -155,7 +155,7 @@ pub fn find_for_launch(call: &Call<'_>) -> Result<Option<(String, String)>, Erro
     }
     let account = call.world.store.read(&Scope::global(&call.scope.account), call.now)?;
     let is_known = |profile: &&InstanceProfile| {
-        let window = call.world.timing.draw(Transition::ProfileVisible, &profile.id);
+        let window = call.world.timing.draw_for(Transition::ProfileVisible, &profile.id);
         profile.changed.plus(window) <= call.now
     };
     let mut profiles = account.profiles.values().filter(is_known);

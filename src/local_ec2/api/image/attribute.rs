@@ -2,6 +2,7 @@
 
 use super::own;
 use crate::local_ec2::api::account_settings::blocked;
+use crate::local_ec2::api::encryption::is_aws_key;
 use crate::local_ec2::api::{Call, done, mapping};
 use crate::local_ec2::state::{Image, ImageState, Permission};
 use crate::local_ec2::wire::{Error, Params, Xml};
@@ -100,10 +101,11 @@ pub fn modify_attribute(call: &Call<'_>) -> Result<Xml, Error> {
 
 /// What is encrypted with the account's default key is of no use to others.
 fn check_sharing(image: &Image, add: &[Permission]) -> Result<(), Error> {
-    let is_bound =
-        image.mappings.iter().filter_map(|mapping| mapping.ebs.as_ref()).any(|ebs| {
-            ebs.disk.encrypted && ebs.disk.kms_key.as_deref().is_none_or(|key| key.contains("alias/aws/ebs"))
-        });
+    let is_bound = image
+        .mappings
+        .iter()
+        .filter_map(|mapping| mapping.ebs.as_ref())
+        .any(|ebs| ebs.disk.encrypted && is_aws_key(ebs.disk.kms_key.as_deref()));
     if is_bound && !add.is_empty() {
         let text = format!("Snapshots of image {} encrypted with the AWS Managed CMK can't be shared", image.id);
         return Err(Error::new("InvalidParameter", text));

@@ -40,7 +40,7 @@ pub fn copy(call: &Call<'_>) -> Result<Xml, Error> {
         check_name(region, name)?;
         let image_id = id::fresh("ami");
         let takes = if from.region == call.scope.region { Transition::CopyWithin } else { Transition::CopyAcross };
-        let due = call.due(takes, &image_id);
+        let due = call.due(takes);
         let job = Job {
             image_id: &image_id,
             source: &source,
@@ -112,6 +112,11 @@ fn read_source(call: &Call<'_>, from: &Scope, id: &str) -> Result<(Image, Conten
     }
     let theirs = Scope { region: from.region.clone(), account: image.owner.clone() };
     let region = call.world.store.read(&theirs, call.now)?;
+    // The launch permission is for launching; whoever copies reads the storage too. A publisher's snapshots are everybody's and not in the state.
+    let is_closed = |id: &str| region.snapshots.get(id).is_some_and(|snapshot| !snapshot.is_shared_with(&from.account));
+    if image.snapshot_ids().any(is_closed) {
+        return Err(Error::new("InvalidRequest", "You do not have permission to access the storage of this ami"));
+    }
     Ok((image, content, region))
 }
 

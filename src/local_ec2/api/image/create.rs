@@ -17,6 +17,7 @@ pub fn create(call: &Call<'_>) -> Result<Xml, Error> {
     let name = call.params.need("Name")?;
     let description = check_description(call.params.get("Description"))?;
     let may_reboot = !call.params.flag("NoReboot")?.unwrap_or(false);
+    check_location(call.params.get("SnapshotLocation"))?;
     let wanted = Wanted::read_all(call.params)?;
     let tags = Specified::read(call.params, &["image", "snapshot"])?;
     let image_id = call.update(|region| {
@@ -58,6 +59,15 @@ pub fn create(call: &Call<'_>) -> Result<Xml, Error> {
     Ok(xml)
 }
 
+/// Snapshots are kept in the region; `local` is for instances in Local Zones, of which there are none here.
+fn check_location(wanted: Option<&str>) -> Result<(), Error> {
+    match wanted {
+        None | Some("regional") => Ok(()),
+        Some("local") => Err(Error::combination("SnapshotLocation=local is only for instances in a Local Zone")),
+        Some(other) => Err(Error::value(format!("Invalid value '{other}' for SnapshotLocation: regional or local."))),
+    }
+}
+
 fn capture_root(region: &mut Region, instance: &Instance, mappings: &[Mapping], may_reboot: bool) {
     let root = mappings.iter().find(|mapping| mapping.device == instance.origin.root_device);
     if let Some(id) = root.and_then(|mapping| mapping.ebs.as_ref()?.snapshot_id.clone()) {
@@ -69,7 +79,7 @@ fn capture_root(region: &mut Region, instance: &Instance, mappings: &[Mapping], 
 /// What an image of this instance has, whatever it is called.
 fn image_of(call: &Call<'_>, region: &Region, instance: &Instance, image_id: &str) -> Image {
     let source = region.images.get(&instance.origin.image_id);
-    let due = call.due(Transition::Image, image_id);
+    let due = call.due(Transition::Image);
     let change = match call.injected.fails_at(due) {
         Some((failure, at)) => Change::timed(ImageState::Failed, at).because(&failure.code, &failure.message),
         None => Change::timed(ImageState::Available, due),

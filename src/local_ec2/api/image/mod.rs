@@ -16,9 +16,11 @@ pub use lifetime::{
 pub use listing::describe;
 pub use register::{REGISTER_PARAMS, register};
 
+use std::collections::BTreeMap;
+
 use super::{Call, Kind};
 use crate::local_ec2::catalog;
-use crate::local_ec2::state::{Content, Image, Moment, Region, Scope, Store};
+use crate::local_ec2::state::{Content, Image, Moment, Region, Scope, Snapshot, Store};
 use crate::local_ec2::wire::Error;
 
 /// The image with this id, if the caller may launch it, and what it boots.
@@ -42,6 +44,19 @@ pub fn find_foreign(store: &Store, me: &Scope, id: &str, now: Moment) -> Result<
         }
     }
     Ok(None)
+}
+
+/// The snapshots that an image's mappings name, by id: its owner's, who need not be the caller. A publisher's are not in the state.
+pub fn snapshots_of(call: &Call<'_>, region: &Region, image: &Image) -> Result<BTreeMap<String, Snapshot>, Error> {
+    let of = |region: &Region| {
+        let known = image.snapshot_ids().filter_map(|id| region.snapshots.get(id));
+        known.map(|snapshot| (snapshot.id.clone(), snapshot.clone())).collect()
+    };
+    if image.owner == region.scope.account {
+        return Ok(of(region));
+    }
+    let theirs = Scope { region: region.scope.region.clone(), account: image.owner.clone() };
+    Ok(of(&call.world.store.read(&theirs, call.now)?))
 }
 
 /// An image as another account than its owner's sees it: tags belong to the account that set them.

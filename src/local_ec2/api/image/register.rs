@@ -52,7 +52,7 @@ pub fn register(call: &Call<'_>) -> Result<Xml, Error> {
             owner: call.scope.account.clone(),
             owner_alias: None,
             state: ImageState::Pending,
-            change: Some(Change::timed(ImageState::Available, call.due(Transition::Register, &image_id))),
+            change: Some(Change::timed(ImageState::Available, call.due(Transition::Register))),
             reason: None,
             created: call.now,
             architecture,

@@ -32,7 +32,8 @@ pub fn describe_attribute(call: &Call<'_>) -> Result<Xml, Error> {
         "sriovNetSupport" => value(flags.sriov_simple.then(|| "simple".to_owned())),
         "sourceDestCheck" => value(Some(flags.source_dest_check.to_string())),
         "instanceType" => value(Some(instance.instance_type.clone())),
-        "kernel" | "ramdisk" => value(None),
+        "kernel" => value(Some(flags.kernel.0.clone()).filter(|id| !id.is_empty())),
+        "ramdisk" => value(Some(flags.kernel.1.clone()).filter(|id| !id.is_empty())),
         "enclaveOptions" => {
             xml.node("enclaveOptions", |xml| {
                 xml.text("enabled", flags.enclave);
@@ -79,8 +80,10 @@ pub fn modify_attribute(call: &Call<'_>) -> Result<Xml, Error> {
     Kind::Instance.check_shape(id)?;
     let change = Edit::read(call.params)?;
     call.update(|region| {
-        if !region.instances.contains_key(id) {
-            return Err(Kind::Instance.not_found(&[id]));
+        let instance = region.instances.get(id).ok_or_else(|| Kind::Instance.not_found(&[id]))?;
+        if instance.state.is_ending() {
+            let text = format!("The instance '{id}' is being terminated: its attributes cannot be changed any more.");
+            return Err(Error::new("IncorrectInstanceState", text));
         }
         change.apply(region, id)
     })?;

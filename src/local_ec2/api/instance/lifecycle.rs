@@ -10,8 +10,9 @@ use crate::local_ec2::state::{Change, Instance, InstanceState, Reason, Region, W
 use crate::local_ec2::timing::Transition;
 use crate::local_ec2::wire::{Error, Xml};
 
-/// StopInstances.
+/// StopInstances. One that hibernates stops like any other: what it had in memory is gone here.
 pub fn stop(call: &Call<'_>) -> Result<Xml, Error> {
+    let hibernates = call.params.flag("Hibernate")?.unwrap_or(false);
     for flag in ["Force", "SkipOsShutdown"] {
         call.params.flag(flag)?;
     }
@@ -32,9 +33,17 @@ pub fn stop(call: &Call<'_>) -> Result<Xml, Error> {
         if instance.attributes.no_stop {
             return Err(protected(id, "stopped", "disableApiStop"));
         }
-        let change = Change::working(InstanceState::Stopped, call.due(Transition::Stop, id));
+        if hibernates && !instance.attributes.hibernation {
+            let text = format!("The instance '{id}' was not launched with hibernation configured");
+            return Err(Error::new("UnsupportedHibernationConfiguration", text));
+        }
+        let change = Change::working(InstanceState::Stopped, call.due(Transition::Stop));
         instance.begin(InstanceState::Stopping, change, call.now);
         user_initiated(call, instance);
+        if hibernates {
+            let code = "Client.UserInitiatedHibernate";
+            instance.reason = Some(Reason::new(code, &format!("{code}: User initiated hibernate")));
+        }
         instance.order(Work::Stop);
         Ok(())
     })
@@ -58,9 +67,9 @@ pub fn start(call: &Call<'_>) -> Result<Xml, Error> {
         if call.injected.is_scarce(&instance.instance_type, &instance.zone) {
             return Err(no_capacity(&instance.instance_type, &instance.zone, &[]));
         }
-        let up = call.due(Transition::Run, id);
+        let up = call.due(Transition::Run);
         instance.begin(InstanceState::Pending, Change::working(InstanceState::Running, up), call.now);
-        instance.checks_ok_at = up.plus(call.world.timing.draw(Transition::Checks, id));
+        instance.checks_ok_at = up.plus(call.world.timing.draw(Transition::Checks));
         instance.launched = call.now;
         instance.reason = Some(Reason::new("pending", "pending"));
         instance.transition_reason.clear();
@@ -100,7 +109,7 @@ pub fn end(call: &Call<'_>, region: &mut Region, id: &str) -> Result<(), Error> 
         return Err(protected(id, "terminated", "disableApiTermination"));
     }
     let has_machine = has_machine(instance);
-    let due = call.due(Transition::Terminate, id);
+    let due = call.due(Transition::Terminate);
     let change = Change { waits: has_machine, ..Change::timed(InstanceState::Terminated, due) };
     instance.begin(InstanceState::ShuttingDown, change, call.now);
     user_initiated(call, instance);

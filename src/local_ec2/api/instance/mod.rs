@@ -5,6 +5,7 @@ mod image_metadata;
 mod lifecycle;
 mod listing;
 mod monitoring;
+mod options;
 mod request;
 mod run;
 mod view;

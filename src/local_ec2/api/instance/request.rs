@@ -1,8 +1,11 @@
 //! What a RunInstances request says, read and checked as far as it can be without the state.
 
+use std::net::Ipv4Addr;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::options;
 use crate::local_ec2::api::instance_type::InstanceType;
 use crate::local_ec2::api::mapping::Wanted;
 use crate::local_ec2::api::spot_request::read_terms;
@@ -68,6 +71,8 @@ pub struct Placement {
     pub description: String,
     /// `DeleteOnTermination=false` of the network interface.
     pub interface_stays: bool,
+    /// `PrivateIpAddress`, of the request or of the network interface.
+    pub private_ip: Option<Ipv4Addr>,
 }
 
 impl Request {
@@ -107,6 +112,7 @@ impl Placement {
             subnet: text("SubnetId"),
             groups: params.list("SecurityGroupId"),
             group_names: params.list("SecurityGroup"),
+            private_ip: read_address(params)?,
             ..Self::default()
         };
         for unsupported in ["Placement.HostId", "Placement.HostResourceGroupArn"] {
@@ -134,6 +140,7 @@ impl Placement {
         placement.subnet = first.get("SubnetId").map(str::to_owned);
         placement.groups = first.list("SecurityGroupId");
         placement.public = first.flag("AssociatePublicIpAddress")?;
+        placement.private_ip = placement.private_ip.or(read_address(first)?);
         placement.description = text_of(first.get("Description"));
         placement.interface_stays = first.flag("DeleteOnTermination")? == Some(false);
         Ok(placement)
@@ -202,6 +209,12 @@ impl Placement {
     }
 }
 
+fn read_address(params: &Params) -> Result<Option<Ipv4Addr>, Error> {
+    let Some(text) = params.get("PrivateIpAddress") else { return Ok(None) };
+    let invalid = || Error::value(format!("Invalid IPv4 address '{text}' for privateIpAddress"));
+    text.parse().map(Some).map_err(|_| invalid())
+}
+
 fn read_user_data(params: &Params) -> Result<Option<String>, Error> {
     let Some(text) = params.get("UserData") else { return Ok(None) };
     check_user_data(text).map(Some)
@@ -241,6 +254,9 @@ fn read_attributes(params: &Params, instance_type: &InstanceType) -> Result<Attr
         return Err(Error::combination(text));
     }
     let tenancy = params.get("Placement.Tenancy").unwrap_or("default");
+    if !["default", "dedicated", "host"].contains(&tenancy) {
+        return Err(Error::value(format!("Invalid value '{tenancy}' for tenancy: default, dedicated or host.")));
+    }
     if tenancy == "host" {
         return Err(Error::new("Unsupported", "Dedicated hosts are not there in local EC2."));
     }
@@ -260,6 +276,6 @@ fn read_attributes(params: &Params, instance_type: &InstanceType) -> Result<Attr
             .iter()
             .filter_map(|license| license.get("LicenseConfigurationArn").map(str::to_owned))
             .collect(),
-        ..Attributes::default()
+        ..options::read(params, instance_type)?
     })
 }

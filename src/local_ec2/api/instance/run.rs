@@ -9,30 +9,33 @@ use super::request::Request;
 use super::view;
 use crate::local_ec2::api::injected::no_capacity;
 use crate::local_ec2::api::instance_type::InstanceType;
-use crate::local_ec2::api::mapping::floor_of;
 use crate::local_ec2::api::token::ClientToken;
-use crate::local_ec2::api::{Call, Kind, encryption, iam, image, launch_template, spot_price, spot_request, text_of};
+use crate::local_ec2::api::{
+    Call, Kind, encryption, iam, image, launch_template, snapshot, spot_price, spot_request, text_of,
+};
 use crate::local_ec2::state::{
     Attachment, Attributes, Change, Content, DiskType, Doom, Image, ImageState, Instance, InstanceState, Interface,
-    MetadataOptions, Origin, Reason, Region, RegionInfo, Subnet, Tags, Volume, VolumeState, Work, id,
+    MetadataOptions, Origin, Reason, Region, RegionInfo, Snapshot, Subnet, Tags, Volume, VolumeState, Work, id,
 };
 use crate::local_ec2::timing::Transition;
 use crate::local_ec2::wire::{Error, Params, Xml};
 
-/// What RunInstances takes. Hibernation and the like are not there: asking for them is an error, not ignored.
+/// What RunInstances takes. Anything else is an error, not ignored.
 pub const RUN_PARAMS: &str = "ImageId InstanceType MinCount MaxCount KeyName SubnetId SecurityGroupId SecurityGroup NetworkInterface \
      Placement UserData BlockDeviceMapping IamInstanceProfile InstanceInitiatedShutdownBehavior MetadataOptions CreditSpecification \
      EbsOptimized EnclaveOptions CapacityReservationSpecification LicenseSpecification Monitoring DisableApiTermination DisableApiStop \
-     InstanceMarketOptions LaunchTemplate TagSpecification ClientToken";
+     InstanceMarketOptions LaunchTemplate TagSpecification ClientToken HibernationOptions CpuOptions PrivateDnsNameOptions \
+     MaintenanceOptions PrivateIpAddress KernelId RamdiskId";
 
 /// RunInstances.
 pub fn run(call: &Call<'_>) -> Result<Xml, Error> {
     let subnet = call.params.get("SubnetId").or(call.params.get("NetworkInterface.1.SubnetId"));
     let zone = call.params.get("Placement.AvailabilityZone").or(subnet).unwrap_or_default();
     let token = ClientToken::read(call, zone)?;
-    let (region, ids) = call.update(|region| {
+    let (region, ids, age) = call.update(|region| {
         if let Some(ids) = token.earlier(region)? {
-            return again(region, ids);
+            // What was launched before is shown as it is now.
+            return again(region, ids).map(|(region, ids)| (region, ids, view::Age::Known));
         }
         let applied = launch_template::apply(region, call.params)?;
         let there = Call { params: &applied.params, scope: call.scope.clone(), ..*call };
@@ -40,11 +43,11 @@ pub fn run(call: &Call<'_>) -> Result<Xml, Error> {
         request.system_tags = applied.tags;
         let ids = launch(&there, region, &request)?;
         token.remember(region, call, ids.clone());
-        Ok((region.clone(), ids))
+        Ok((region.clone(), ids, view::Age::JustMade))
     })?;
     let instances: Vec<&Instance> = ids.iter().filter_map(|id| region.instances.get(id)).collect();
     let mut xml = Xml::new();
-    view::write_reservation(&mut xml, &region, &instances, view::Age::JustMade, call);
+    view::write_reservation(&mut xml, &region, &instances, age, call);
     Ok(xml)
 }
 
@@ -123,9 +126,16 @@ pub fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result
         return Err(Error::new("InsufficientFreeAddressesInSubnet", text));
     }
     let metadata = read_metadata(call.params, &image)?;
-    let disks = disks(region, &image, request)?;
+    let disks = disks(call, region, &image, request)?;
     let locked = disks.iter().find_map(|disk| encryption::problem(call, disk.disk.kms_key.as_deref()?));
+    let root_is_open = disks.iter().any(|disk| disk.device == image.root_device && !disk.disk.encrypted);
+    if request.attributes.hibernation && root_is_open {
+        let text = "The root volume of an instance that can hibernate must be encrypted";
+        return Err(Error::new("UnsupportedHibernationConfiguration", text));
+    }
+    let wanted_ip = named_ip(region, &subnet, request)?;
     let reservation_id = id::fresh("r");
+    let mut taken = taken_addresses(call, region)?;
     let mut ids = Vec::new();
     for index in 0..request.counts.1.min(free) {
         let instance_id = id::fresh("i");
@@ -150,8 +160,8 @@ pub fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result
             subnet_id: subnet.id.clone(),
             vpc_id: subnet.vpc_id.clone(),
             groups: groups.clone(),
-            address: free_address(call, region, &instance_id)?,
-            private_ip: free_private_ip(region, &subnet, &instance_id),
+            address: free_address(&mut taken, &instance_id)?,
+            private_ip: wanted_ip.unwrap_or_else(|| free_private_ip(region, &subnet, &instance_id)),
             interface: interface(request, &subnet, &instance_id),
             launched: call.now,
             created: call.now,
@@ -170,6 +180,7 @@ pub fn launch(call: &Call<'_>, region: &mut Region, request: &Request) -> Result
             spot_request: spot_request(call, region, request, &instance_id),
             doom: doom(call, request),
             link: call.injected.link,
+            parked: false,
             attributes: Attributes {
                 ena_support: image.ena_support,
                 sriov_simple: image.sriov_simple,
@@ -214,8 +225,8 @@ fn doom(call: &Call<'_>, request: &Request) -> Option<Doom> {
 
 /// Sets the launch going, or (an injected fault, a key that cannot be used) the way to a failed one.
 fn begin(call: &Call<'_>, instance: &mut Instance, is_locked: bool) {
-    let up = call.due(Transition::Run, &instance.id);
-    instance.checks_ok_at = up.plus(call.world.timing.draw(Transition::Checks, &instance.id));
+    let up = call.due(Transition::Run);
+    instance.checks_ok_at = up.plus(call.world.timing.draw(Transition::Checks));
     match call.injected.fails_at(up) {
         Some((failure, at)) => {
             let change = Change::timed(InstanceState::Terminated, at).because(&failure.code, &failure.message);
@@ -240,23 +251,30 @@ fn interface(request: &Request, subnet: &Subnet, instance_id: &str) -> Interface
         attachment_id: id::fresh("eni-attach"),
         description: request.placement.description.clone(),
         public: request.placement.public.unwrap_or(subnet.public_ip_on_launch),
+        private_ip_named: request.placement.private_ip.is_some(),
         delete_on_termination: !request.placement.interface_stays,
         mac: format!("02:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", digest[0], digest[1], digest[2], digest[3], digest[4]),
         tags: request.tags.of(Kind::Interface),
     }
 }
 
-/// An address of this host that no live instance in any region has: from 127.65.0.0 to 127.127.255.255, begun at a hash of the id.
-fn free_address(call: &Call<'_>, region: &Region, instance_id: &str) -> Result<Ipv4Addr, Error> {
+/// The addresses of this host that live instances of any region have.
+fn taken_addresses(call: &Call<'_>, region: &Region) -> Result<BTreeSet<Ipv4Addr>, Error> {
     let live = |region: &Region| -> Vec<Ipv4Addr> {
         region.instances.values().filter(|i| i.is_live()).map(|i| i.address).collect()
     };
     let mut taken: BTreeSet<Ipv4Addr> = live(region).into_iter().collect();
     for scope in call.world.store.scopes()? {
         if scope != region.scope && scope.region != "global" {
-            taken.extend(live(&call.world.store.read(&scope, call.now)?));
+            // One that has ended and is not settled yet may count: there are enough.
+            taken.extend(call.world.store.look(&scope, live)?);
         }
     }
+    Ok(taken)
+}
+
+/// One that is free, from 127.65.0.0 to 127.127.255.255, begun at a hash of the id; it is taken then.
+fn free_address(taken: &mut BTreeSet<Ipv4Addr>, instance_id: &str) -> Result<Ipv4Addr, Error> {
     let digest = Sha256::digest(instance_id.as_bytes());
     let start = u32::from_be_bytes([digest[8], digest[9], digest[10], digest[11]]);
     const SIZE: u32 = 63 << 16;
@@ -264,9 +282,27 @@ fn free_address(call: &Call<'_>, region: &Region, instance_id: &str) -> Result<I
     let candidates = (0..SIZE).map(|step| Ipv4Addr::from(first + start.wrapping_add(step) % SIZE));
     // Not .0 and .255, which some tools take for networks and broadcasts.
     let mut usable = candidates.filter(|address| !matches!(address.octets()[3], 0 | 255));
-    usable
-        .find(|address| !taken.contains(address))
-        .ok_or_else(|| Error::new("InsufficientAddressCapacity", "All loopback addresses for instances are in use"))
+    let free = usable.find(|address| !taken.contains(address));
+    let none = || Error::new("InsufficientAddressCapacity", "All loopback addresses for instances are in use");
+    let free = free.ok_or_else(none)?;
+    taken.insert(free);
+    Ok(free)
+}
+
+/// The private address that the request names, if the subnet has it to give.
+fn named_ip(region: &Region, subnet: &Subnet, request: &Request) -> Result<Option<Ipv4Addr>, Error> {
+    let Some(wanted) = request.placement.private_ip else { return Ok(None) };
+    if request.counts.1 > 1 {
+        return Err(Error::combination("A private IP address can be named for the launch of one instance only"));
+    }
+    if !subnet.has(wanted) {
+        let text = format!("Address {wanted} does not fall within the subnet's address range");
+        return Err(Error::value(text));
+    }
+    if region.instances.values().any(|i| i.is_live() && i.private_ip == wanted) {
+        return Err(Error::new("InvalidIPAddress.InUse", format!("Address {wanted} is in use.")));
+    }
+    Ok(Some(wanted))
 }
 
 fn free_private_ip(region: &Region, subnet: &Subnet, instance_id: &str) -> Ipv4Addr {
@@ -278,16 +314,19 @@ fn free_private_ip(region: &Region, subnet: &Subnet, instance_id: &str) -> Ipv4A
     candidates.find(is_free).unwrap_or_else(|| subnet.address(start))
 }
 
-/// A disk to make: device, properties, snapshot, whether it goes with the instance.
+/// A disk to make: device, properties, snapshot and what is on it, whether it goes with the instance.
 struct Disk {
     device: String,
     disk: DiskType,
     snapshot_id: Option<String>,
+    content: Content,
     delete_on_termination: bool,
 }
 
 /// The image's mappings with the request's merged in.
-fn disks(region: &Region, image: &Image, request: &Request) -> Result<Vec<Disk>, Error> {
+fn disks(call: &Call<'_>, region: &Region, image: &Image, request: &Request) -> Result<Vec<Disk>, Error> {
+    let owner = image::snapshots_of(call, region, image)?;
+    let content = |source: Option<&Snapshot>| source.map(|snapshot| snapshot.content.clone()).unwrap_or_default();
     let wanted = |device: &str| request.mappings.iter().find(|wanted| wanted.device == device);
     let mut disks = Vec::new();
     for mapping in &image.mappings {
@@ -310,6 +349,7 @@ fn disks(region: &Region, image: &Image, request: &Request) -> Result<Vec<Disk>,
             device: mapping.device.clone(),
             disk: encryption::by_default(region, asked.resolve(Some(&ebs.disk), floor)?),
             snapshot_id: ebs.snapshot_id.clone(),
+            content: content(ebs.snapshot_id.as_deref().and_then(|id| owner.get(id))),
             delete_on_termination: asked.delete_on_termination.unwrap_or(ebs.delete_on_termination),
         });
     }
@@ -319,8 +359,9 @@ fn disks(region: &Region, image: &Image, request: &Request) -> Result<Vec<Disk>,
         if known || extra.suppressed || extra.virtual_name.is_some() {
             continue;
         }
-        let floor = floor_of(region, extra.ebs.snapshot_id.as_deref())?;
-        let base = extra.ebs.snapshot_id.as_ref().and_then(|id| region.snapshots.get(id)).map(|s| DiskType {
+        let source = extra.ebs.snapshot_id.as_ref().map(|id| snapshot::find(call, region, id)).transpose()?;
+        let floor = source.as_ref().map(|snapshot| (snapshot.disk.size, snapshot.id.as_str()));
+        let base = source.as_ref().map(|s| DiskType {
             size: s.disk.size,
             encrypted: s.disk.encrypted,
             kms_key: s.disk.kms_key.clone(),
@@ -330,6 +371,7 @@ fn disks(region: &Region, image: &Image, request: &Request) -> Result<Vec<Disk>,
             device: extra.device.clone(),
             disk: encryption::by_default(region, extra.ebs.resolve(base.as_ref(), floor)?),
             snapshot_id: extra.ebs.snapshot_id.clone(),
+            content: content(source.as_ref()),
             delete_on_termination: extra.ebs.delete_on_termination.unwrap_or(false),
         });
     }
@@ -339,14 +381,13 @@ fn disks(region: &Region, image: &Image, request: &Request) -> Result<Vec<Disk>,
 fn add_volumes(call: &Call<'_>, region: &mut Region, instance: &Instance, disks: &[Disk], root: &Content, tags: &Tags) {
     for disk in disks {
         let is_root = disk.device == instance.origin.root_device;
-        let snapshot = disk.snapshot_id.as_ref().and_then(|id| region.snapshots.get(id));
-        let content = if is_root { Some(root.clone()) } else { snapshot.map(|snapshot| snapshot.content.clone()) };
+        let content = if is_root { root } else { &disk.content };
         let volume = Volume {
             id: id::fresh("vol"),
             zone: instance.zone.clone(),
             disk: disk.disk.clone(),
             snapshot_id: disk.snapshot_id.clone(),
-            content: content.unwrap_or_default(),
+            content: content.clone(),
             state: VolumeState::Ready,
             change: None,
             created: call.now,

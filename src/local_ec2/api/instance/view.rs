@@ -1,5 +1,6 @@
 //! An instance as the answers show it.
 
+use super::options;
 use crate::local_ec2::api::{Call, tags};
 use crate::local_ec2::state::{Instance, InstanceState, Region};
 use crate::local_ec2::wire::Xml;
@@ -97,12 +98,7 @@ fn write_options(xml: &mut Xml, instance: &Instance) {
         let preference = attributes.capacity_reservation.as_str();
         xml.text("capacityReservationPreference", if preference.is_empty() { "open" } else { preference });
     });
-    xml.node("hibernationOptions", |xml| {
-        xml.text("configured", false);
-    });
-    xml.node("maintenanceOptions", |xml| {
-        xml.text("autoRecovery", "default");
-    });
+    options::write(xml, instance);
     if !attributes.licenses.is_empty() {
         xml.list("licenseSet", &attributes.licenses, |xml, arn| {
             xml.text("licenseConfigurationArn", arn);
@@ -110,9 +106,11 @@ fn write_options(xml: &mut Xml, instance: &Instance) {
     }
 }
 
-/// The address that reaches it from this host: the same as the public one, so that every way of asking leads there.
+/// The address that reaches it from this host: the same as the public one, so that every way of asking leads there. Whoever chose the private address
+/// gets to see that one.
 pub fn private_address(instance: &Instance) -> Option<String> {
-    instance.is_live().then(|| instance.address.to_string())
+    let address = if instance.interface.private_ip_named { instance.private_ip } else { instance.address };
+    instance.is_live().then(|| address.to_string())
 }
 
 /// The public address: from `running` on, and not while stopped.

@@ -18,7 +18,9 @@ const LISTS: &[(&str, &str, &str)] = &[
 /// Refuses what no launch here would take; the rest is looked at when an instance is launched, as on EC2.
 pub fn check(data: &Params) -> Result<(), Error> {
     let known: Vec<&str> = instance::RUN_PARAMS.split_whitespace().collect();
-    const ELSEWHERE: [&str; 4] = ["MinCount", "MaxCount", "ClientToken", "LaunchTemplate"];
+    // A template's RAM disk has a name of its own (`RamDiskId`), and an address is for one instance.
+    const ELSEWHERE: [&str; 6] =
+        ["MinCount", "MaxCount", "ClientToken", "LaunchTemplate", "RamdiskId", "PrivateIpAddress"];
     if let Some(head) = data.heads().into_iter().find(|head| !known.contains(head) || ELSEWHERE.contains(head)) {
         let text = format!("The parameter LaunchTemplateData.{head} is not recognized");
         return Err(Error::new("UnknownParameter", text));

@@ -9,6 +9,9 @@ use crate::local_ec2::wire::{Error, Params, Xml};
 pub fn modify_attribute(call: &Call<'_>) -> Result<Xml, Error> {
     let id = call.params.need("SnapshotId")?;
     let (add, remove) = read_permissions(call.params)?;
+    if add.is_empty() && remove.is_empty() {
+        return Err(Error::missing("createVolumePermission"));
+    }
     if !add.is_empty() && !remove.is_empty() {
         return Err(Error::combination("Adding and removing permissions in one request is not allowed"));
     }

@@ -42,7 +42,7 @@ pub fn copy(call: &Call<'_>) -> Result<Xml, Error> {
             return Err(Error::new("ResourceLimitExceeded", text));
         }
         let id = id::fresh("snap");
-        let due = call.due(if is_across { Transition::CopyAcross } else { Transition::CopyWithin }, &id);
+        let due = call.due(if is_across { Transition::CopyAcross } else { Transition::CopyWithin });
         let problem = encryption.problem(call).map(|text| ("Client.InternalError".to_owned(), text, due));
         let injected = call.injected.fails_at(due).map(|(f, at)| (f.code.clone(), f.message.clone(), at));
         let change = match injected.or(problem) {

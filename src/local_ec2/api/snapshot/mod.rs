@@ -10,7 +10,7 @@ pub use set::create_all;
 
 use super::filter::Filters;
 use super::tags::{self, Specified};
-use super::{Call, Kind, done, page};
+use super::{Call, Kind, done, kms, page};
 use crate::local_ec2::state::{Change, Region, Scope, Snapshot, SnapshotState, Tags, Volume, VolumeState, Work, id};
 use crate::local_ec2::timing::Transition;
 use crate::local_ec2::wire::{Error, Params, Xml};
@@ -58,7 +58,7 @@ pub fn begin(
     takes: Transition,
 ) -> String {
     let id = id::fresh("snap");
-    let due = call.due(takes, &id);
+    let due = call.due(takes);
     // An image has its own way to fail.
     let failure = call.injected.fails_at(due).filter(|_| takes == Transition::Snapshot);
     let change = match failure {
@@ -167,12 +167,11 @@ fn visible(call: &Call<'_>) -> Result<Vec<(String, Snapshot)>, Error> {
 fn visible_in(call: &Call<'_>, there: &Scope) -> Result<Vec<(String, Snapshot)>, Error> {
     let me = &there.account;
     let own = call.world.store.read(there, call.now)?;
-    let mut found: Vec<(String, Snapshot)> =
-        own.snapshots.into_values().filter(|s| !s.doomed).map(|s| (me.clone(), s)).collect();
+    let mut found: Vec<(String, Snapshot)> = own.snapshots.into_values().map(|s| (me.clone(), s)).collect();
     for scope in call.world.store.scopes_in(&there.region)? {
         if scope.account != *me {
             let others = call.world.store.read(&scope, call.now)?.snapshots.into_values();
-            let shared = others.filter(|s| s.shared_with.contains(me) || s.shared_with.contains("all"));
+            let shared = others.filter(|s| s.is_shared_with(me));
             found.extend(shared.map(|mut snapshot| {
                 // Tags belong to the account that set them.
                 snapshot.tags.clear();
@@ -181,6 +180,22 @@ fn visible_in(call: &Call<'_>, there: &Scope) -> Result<Vec<(String, Snapshot)>,
         }
     }
     Ok(found)
+}
+
+/// A snapshot that the caller may make volumes from: its own, or one that is shared with it.
+pub fn find(call: &Call<'_>, region: &Region, id: &str) -> Result<Snapshot, Error> {
+    Kind::Snapshot.check_shape(id)?;
+    if let Some(own) = region.snapshots.get(id) {
+        return Ok(own.clone());
+    }
+    let me = &call.scope;
+    for scope in call.world.store.scopes_in(&me.region)?.into_iter().filter(|scope| scope.account != me.account) {
+        let mut theirs = call.world.store.read(&scope, call.now)?;
+        if let Some(shared) = theirs.snapshots.remove(id).filter(|s| s.is_shared_with(&me.account)) {
+            return Ok(shared);
+        }
+    }
+    Err(Kind::Snapshot.not_found(&[id]))
 }
 
 fn values(call: &Call<'_>, owner: &str, snapshot: &Snapshot, name: &str) -> Vec<String> {
@@ -210,7 +225,9 @@ fn write_for(xml: &mut Xml, snapshot: &Snapshot, owner: &str, call: &Call<'_>) {
     xml.text("startTime", snapshot.started).some("completionTime", snapshot.completed);
     xml.text("progress", snapshot.progress(call.now)).text("ownerId", owner);
     xml.text("volumeSize", snapshot.disk.size).text("description", &snapshot.description);
-    xml.text("encrypted", snapshot.disk.encrypted).some("kmsKeyId", snapshot.disk.kms_key.as_ref());
+    let owner = Scope { region: call.scope.region.clone(), account: owner.to_owned() };
+    let key = snapshot.disk.kms_key.as_ref().map(|key| kms::arn(&owner, key));
+    xml.text("encrypted", snapshot.disk.encrypted).some("kmsKeyId", key);
     xml.text("storageTier", "standard");
     if snapshot.state == SnapshotState::Completed {
         xml.text("fullSnapshotSizeInBytes", snapshot.content.layers.size_bytes);
@@ -225,7 +242,7 @@ pub fn in_use(region: &Region, id: &str) -> Option<Error> {
     Some(Error::new("InvalidSnapshot.InUse", text))
 }
 
-/// Deletes a snapshot, one that is pending when it is complete.
+/// Deletes a snapshot; one that is pending goes when it is complete, and can be seen until then.
 pub fn remove(region: &mut Region, id: &str) {
     match region.snapshots.get_mut(id) {
         Some(snapshot) if snapshot.state == SnapshotState::Pending => snapshot.doomed = true,
@@ -238,7 +255,7 @@ pub fn delete(call: &Call<'_>) -> Result<Xml, Error> {
     let id = call.params.need("SnapshotId")?;
     Kind::Snapshot.check_shape(id)?;
     call.update(|region| {
-        if region.snapshots.get(id).is_none_or(|snapshot| snapshot.doomed) {
+        if !region.snapshots.contains_key(id) {
             return Err(Kind::Snapshot.not_found(&[id]));
         }
         if let Some(error) = in_use(region, id) {

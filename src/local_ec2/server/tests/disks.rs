@@ -1,6 +1,7 @@
 //! Volumes that come and go, snapshots of many volumes, copies, and encryption.
 
 use super::*;
+use crate::local_ec2::timing::{Figure, Transition};
 
 async fn volume(ec2: &Ec2, more: &str) -> String {
     let query = format!("CreateVolume&AvailabilityZone=eu-west-1a&Size=1{more}");
@@ -61,7 +62,7 @@ async fn snapshots_are_copied_between_regions_and_accounts() {
     let seen = there("AKIDTEST", format!("DescribeSnapshots&SnapshotId.1={}", made.text("snapshotId"))).await;
     assert_eq!(
         (seen.text("encrypted"), seen.text("kmsKeyId"), seen.text("volumeId")),
-        ("true", "alias/aws/ebs", "vol-ffffffff")
+        ("true", "arn:aws:kms:us-east-1:000000000000:key/035790fe-387f-66b7-9019-c23cb82b71c2", "vol-ffffffff")
     );
     // Another account sees it once it is shared.
     let other = "111122223333";
@@ -117,7 +118,8 @@ async fn the_account_encrypts_by_default_and_blocks_the_public() {
     assert_eq!(ec2.call("EnableEbsEncryptionByDefault").await.text("ebsEncryptionByDefault"), "true");
     assert_eq!(ec2.call("ModifyEbsDefaultKmsKeyId&KmsKeyId=alias/ours").await.text("kmsKeyId"), "alias/ours");
     let made = ec2.call("CreateVolume&AvailabilityZone=eu-west-1a&Size=1").await;
-    assert_eq!((made.text("encrypted"), made.text("kmsKeyId")), ("true", "alias/ours"));
+    let key = "arn:aws:kms:eu-west-1:000000000000:key/0d2bcd8a-b07b-5b3e-80aa-707b40f64b3f";
+    assert_eq!((made.text("encrypted"), made.text("kmsKeyId")), ("true", key), "the key that the alias leads to");
     assert_eq!(ec2.call("ResetEbsDefaultKmsKeyId").await.text("kmsKeyId"), "alias/aws/ebs");
     assert_eq!(ec2.call("DisableEbsEncryptionByDefault").await.text("ebsEncryptionByDefault"), "false");
     let block = "EnableImageBlockPublicAccess&ImageBlockPublicAccessState=block-new-sharing";
@@ -134,4 +136,22 @@ async fn the_account_encrypts_by_default_and_blocks_the_public() {
     assert_eq!(ec2.call(&format!("GetPasswordData&InstanceId={id}")).await.text("passwordData"), "");
     let source = ec2.call(&format!("DescribeInstanceImageMetadata&InstanceId.1={id}")).await;
     assert_eq!(source.text("imageOwnerAlias"), "amazon");
+}
+
+#[tokio::test]
+async fn a_pending_snapshot_goes_when_it_is_complete() {
+    let dir = tempfile::tempdir().unwrap();
+    let ec2 = Ec2::start(dir.path(), Arc::new(NoMachines::default()), |options| {
+        options.timings.insert(Transition::Snapshot, Figure::Fixed(0.5));
+    })
+    .await;
+    let volume = ec2.call("CreateVolume&AvailabilityZone=eu-west-1a&Size=1").await.text("volumeId").to_owned();
+    ec2.until(&format!("DescribeVolumes&VolumeId.1={volume}"), "status", "available").await;
+    let id = ec2.call(&format!("CreateSnapshot&VolumeId={volume}")).await.text("snapshotId").to_owned();
+    let seen = format!("DescribeSnapshots&SnapshotId.1={id}");
+    for _ in 0..2 {
+        assert_eq!(ec2.call(&format!("DeleteSnapshot&SnapshotId={id}")).await.text("return"), "true");
+    }
+    assert_eq!(ec2.call(&seen).await.text("status"), "pending");
+    ec2.until(&seen, "Code", "InvalidSnapshot.NotFound").await;
 }

@@ -45,6 +45,50 @@ impl Faulty {
     }
 }
 
+#[tokio::test]
+async fn delays_count_beside_other_faults_and_are_in_the_log() {
+    let faulty = Faulty::start(
+        r#"[{"kind":"delay","window_seconds":0.2,"action":"Describe*"},{"action":"DescribeVpcs","kind":"throttle"}]"#,
+    )
+    .await;
+    for (query, status) in [("DescribeVpcs", 503), ("DescribeSubnets", 200)] {
+        let begun = std::time::Instant::now();
+        assert_eq!(faulty.ec2.call(query).await.status, status, "{query}");
+        // A lower bound only: a slow machine makes it longer.
+        assert!(begun.elapsed() >= Duration::from_millis(200), "{query}");
+    }
+    let faults: Vec<_> = faulty.lines().iter().map(|line| line["fault"].as_str().unwrap_or("").to_owned()).collect();
+    assert_eq!(faults, ["delay, error before", "delay"]);
+}
+
+#[tokio::test]
+async fn young_key_pairs_are_unknown_by_id_and_name_but_can_be_deleted() {
+    let faulty = Faulty::start(r#"[{"kind":"not_found","resource":"key","window_seconds":600}]"#).await;
+    let id = faulty.ec2.call("CreateKeyPair&KeyName=k&KeyType=ed25519").await.text("keyPairId").to_owned();
+    for query in [format!("DescribeKeyPairs&KeyPairId.1={id}"), "DescribeKeyPairs&KeyName.1=k".to_owned()] {
+        assert_eq!(faulty.ec2.call(&query).await.code(), (400, "InvalidKeyPair.NotFound"), "{query}");
+    }
+    let image = faulty.ec2.image().await;
+    let run = format!("RunInstances&ImageId={image}&InstanceType=t3.micro&MinCount=1&MaxCount=1&KeyName=k");
+    assert_eq!(faulty.ec2.call(&run).await.text("Message"), "The key pair &apos;k&apos; does not exist");
+    assert_eq!(faulty.ec2.call("CreateKeyPair&KeyName=k").await.text("Code"), "InvalidKeyPair.Duplicate");
+    assert_eq!(faulty.ec2.call(&format!("DeleteKeyPair&KeyPairId={id}")).await.text("keyPairId"), id);
+}
+
+#[tokio::test]
+async fn volumes_fail_late() {
+    let faulty = Faulty::start(r#"[{"action":"CreateVolume","kind":"fails_later","nth":[1]}]"#).await;
+    let ec2 = &faulty.ec2;
+    let create = "CreateVolume&AvailabilityZone=eu-west-1a&Size=1";
+    let [bad, good] = [ec2.call(create).await, ec2.call(create).await].map(|made| made.text("volumeId").to_owned());
+    let seen = |id: &str| format!("DescribeVolumes&VolumeId.1={id}");
+    ec2.until(&seen(&good), "status", "available").await;
+    ec2.until(&seen(&bad), "status", "error").await;
+    assert_eq!(ec2.call(&format!("CreateSnapshot&VolumeId={bad}")).await.text("Code"), "IncorrectState");
+    assert_eq!(ec2.call(&format!("DeleteVolume&VolumeId={bad}")).await.status, 200);
+    assert_eq!(ec2.call(&seen(&bad)).await.text("Code"), "InvalidVolume.NotFound");
+}
+
 const CREATE: &str = "CreateSecurityGroup&GroupName=g&GroupDescription=d";
 
 #[tokio::test]
