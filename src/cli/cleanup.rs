@@ -166,7 +166,7 @@ async fn sweep(past: &PastRun, worlds: &Worlds, reporter: &Reporter, cancel: &Ca
     let dead = dead(past, worlds);
     let looked = match cancel.guard(adopt(past, &dead)).await {
         Ok(looked) => looked,
-        Err(Cancelled) if past.state() == State::Killed => Err("interrupted before it was looked for".to_owned()),
+        Err(Cancelled) if past.is_doubtful() => Err("interrupted before it was looked for".to_owned()),
         Err(Cancelled) => Ok(()),
     };
     let mut left = dead.sweep(&Events::new(reporter.sink()), cancel).await;
@@ -195,11 +195,10 @@ fn dead<'a>(past: &'a PastRun, worlds: &'a Worlds) -> DeadRun<'a> {
     DeadRun { run: &past.run, journal: &past.journal, reaches: past.reaches.clone(), worlds }
 }
 
-/// A run that came to its end has a whole journal.
 async fn unnamed(past: &PastRun, dead: &DeadRun<'_>) -> Result<Vec<(Intent, String)>, String> {
-    match past.state() {
-        State::Killed => dead.unnamed().await.map_err(|e| chain(e.as_ref())),
-        State::Running | State::Ended(_) => Ok(Vec::new()),
+    match past.is_doubtful() {
+        true => dead.unnamed().await.map_err(|e| chain(e.as_ref())),
+        false => Ok(Vec::new()),
     }
 }
 
@@ -258,7 +257,8 @@ fn unfinished(args: &Args, directory: &Path, reporter: &Reporter) -> Result<Foun
 
 fn look(run: PastRun, found: &mut Found, directory: &Path, reporter: &Reporter) -> Result<(), String> {
     run.damage.iter().for_each(|line| reporter.print_error(format!("Warning: {line}")));
-    found.damaged += usize::from(!run.damage.is_empty());
+    // With these at hand what the lines named is found by its tag.
+    found.damaged += usize::from(!run.damage.is_empty() && run.reaches.is_empty() && run.state() == State::Killed);
     if !run.may_hold() {
         return Ok(());
     }

@@ -129,9 +129,14 @@ impl PastRun {
         self.journal.ledger().owed(None, Verdict::Failure)
     }
 
-    /// Whether it holds something, or may: who was killed did not come to its end, and its journal may have lost lines.
+    /// Whether it holds something, or may.
     pub fn may_hold(&self) -> bool {
-        !self.held().is_empty() || (self.state() == State::Killed && !self.reaches.is_empty())
+        !self.held().is_empty() || (self.is_doubtful() && !self.reaches.is_empty())
+    }
+
+    /// Whether its journal may not name all: who was killed did not come to its end, and lines that cannot be read may have named something.
+    pub fn is_doubtful(&self) -> bool {
+        self.state() == State::Killed || !self.damage.is_empty()
     }
 
     /// When it began, in seconds since 1970.

@@ -8,7 +8,7 @@ use crate::aws::release::{self, Confirm};
 use crate::engine::Cause;
 use crate::engine::cancel::{Cancelled, Urgency};
 use crate::engine::journal::Journal;
-use crate::engine::ledger::{Claim, Entry, Keep, Verdict};
+use crate::engine::ledger::{Claim, ClaimState, Entry, Keep, Verdict};
 use crate::engine::step::Cx;
 use crate::event::{Leftover, named};
 use crate::sources::{Source, World};
@@ -105,6 +105,9 @@ pub fn describe(claim: &Claim) -> String {
 
 /// Packer's words where it has them, since people know them.
 pub(super) fn announcement(claim: &Claim) -> String {
+    if claim.state == ClaimState::Intended {
+        return format!("Looking for the {}, to remove it...", describe(claim));
+    }
     match claim.intent.kind.as_str() {
         release::KEY_PAIR => "Deleting temporary keypair...".to_owned(),
         release::SECURITY_GROUP => "Deleting temporary security group...".to_owned(),

@@ -113,8 +113,13 @@ impl Grief {
             Self::Signal(_, when) => ("hang", when),
         };
         // The text tells the rules of two cells apart, so that each counts from the start.
-        json!({"action": call.action, "region": call.region, "nth": [call.occurrence], "kind": kind, "when": when,
-               "code": "UnauthorizedOperation", "message": format!("You are not authorized ({cell})."), "status": 403})
+        let mut rule = json!({"action": call.action, "region": call.region, "nth": [call.occurrence], "kind": kind, "when": when,
+                              "message": format!("You are not authorized ({cell}).")});
+        if kind == "error" {
+            rule["code"] = json!("UnauthorizedOperation");
+            rule["status"] = json!(403);
+        }
+        rule
     }
 
     /// Faults that pass are no reason for a build to fail.

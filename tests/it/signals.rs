@@ -217,9 +217,8 @@ fn cleanup_gives_no_all_clear_for_what_it_cannot_see() {
     let good = std::fs::read_to_string(&journal).unwrap();
     let damaged: Vec<&str> = good.lines().enumerate().map(|(n, line)| if n == 1 { "{garb" } else { line }).collect();
     std::fs::write(&journal, damaged.join("\n") + "\n").unwrap();
-    let ran = sandbox.run(&["cleanup"]).expect(1).says(".journal:2: ");
-    assert!(!ran.stdout.contains("Nothing is left"), "{}", ran.stdout);
-    assert_eq!(resources(&sandbox, "us-east-1").len(), 0, "what the other lines say is released all the same");
+    sandbox.run(&["cleanup"]).expect(0).says(".journal:2: ");
+    assert_eq!(resources(&sandbox, "us-east-1").len(), 0, "what no line says any more is found by its tag");
 }
 
 #[test]

@@ -142,10 +142,10 @@ impl FaultKind {
     fn fields(self) -> &'static [&'static str] {
         match self {
             Self::Internal | Self::Reset | Self::Hang | Self::BadGateway => &["when"],
-            Self::Error => &["when", "code", "message", "status"],
+            Self::Error => &["when", "code", "status"],
             Self::NoCapacity => &["instance_type", "zone"],
             Self::NotFound => &["resource", "window_seconds"],
-            Self::FailsLater | Self::Dies | Self::Interrupted => &["code", "message", "window_seconds"],
+            Self::FailsLater | Self::Dies | Self::Interrupted => &["code", "window_seconds"],
             Self::SshLate | Self::SshCut | Self::Delay => &["window_seconds"],
             Self::Throttle | Self::Unauthorized | Self::LostReply | Self::Truncated | Self::Stalled => &[],
         }
@@ -266,9 +266,9 @@ impl Rule {
         let name = serde_json::to_value(self.kind).ok().and_then(|name| name.as_str().map(str::to_owned));
         let name = name.unwrap_or_default();
         let takes = self.kind.fields();
+        // A message also tells rules apart that are alike but for it.
         let is_given = [
             ("code", self.code.is_some()),
-            ("message", self.message.is_some()),
             ("status", self.status.is_some()),
             ("resource", self.resource.is_some()),
             ("instance_type", self.instance_type.is_some()),
