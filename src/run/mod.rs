@@ -6,12 +6,14 @@ pub mod cleanup;
 pub mod data;
 pub mod dead;
 pub mod engine_facts;
+pub mod inputs;
 pub mod kinds;
 pub mod lease;
 pub mod parallel;
 pub mod post_processing;
 pub mod prepare;
 pub mod provisioning;
+pub mod standing;
 pub mod sweep;
 
 use std::sync::Arc;
