@@ -168,6 +168,12 @@ pub async fn end_of(ec2: &Ec2, id: &str) -> Error {
     }
 }
 
+/// An instance that is stopped or gone, or about to be; `None` when it lives, or when that cannot be found out.
+pub async fn ended(ec2: &Ec2, id: &str) -> Option<Instance> {
+    let found = ec2.instances.look("DescribeInstances", id).await.ok()??;
+    ["stopping", "stopped", "shutting-down", "terminated"].contains(&found.state.as_str()).then_some(found)
+}
+
 fn judge(id: &str, wanted: &str, found: Option<Instance>, age: Age) -> Result<Probe<Instance>, Error> {
     let Some(instance) = found else {
         return match (wanted, verdict(Call::Look, Kind::NotFound, age)) {

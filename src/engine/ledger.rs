@@ -80,14 +80,48 @@ pub enum Entry {
     Kept { claim: ClaimId },
     /// A step of a build ended well.
     Step { build: String, step: String },
-    /// Provisioner `index` (from 0) of a build ended well; `digest` is of its inputs.
-    Provisioned { build: String, index: usize, digest: String },
+    /// A machine is about to get these provisioners, in the template's order; dropped ones follow.
+    Provisioners { build: String, known: Vec<Known> },
+    /// The provisioner at this index (from 0) ended well; `digest` is of its inputs.
+    Provisioned {
+        build: String,
+        index: usize,
+        #[serde(default)]
+        kind: String,
+        digest: String,
+    },
     /// What the build's machine had done to it is lost with the machine: its steps begin anew.
     Restarted { build: String },
     /// A build ended well, with its post-processors.
     Built { build: String },
     /// The run ended and settled all it could. Claims still owed are leftovers.
     End { outcome: Outcome },
+}
+
+/// A provisioner that a run knows of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Its type, `shell` for one.
+    pub kind: String,
+    /// The digest of its inputs: of what it did, once it ended well.
+    pub digest: String,
+    /// The digest of what the template made of it after it had ended well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<String>,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// How far a provisioner is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// It has not ended well (yet).
+    Due,
+    /// It ended well.
+    Done,
+    /// It ended well, and the template has it no more.
+    Dropped,
 }
 
 /// How a run ended.
@@ -189,7 +223,7 @@ pub struct Ledger {
     claims: BTreeMap<ClaimId, Claim>,
     outcome: Option<Outcome>,
     steps: BTreeSet<(String, String)>,
-    provisioned: BTreeMap<(String, usize), String>,
+    provisioners: BTreeMap<String, Vec<Known>>,
     built: BTreeSet<String>,
     resumptions: usize,
 }
@@ -240,8 +274,18 @@ impl Ledger {
                 self.steps.insert((build.clone(), step.clone()));
                 Ok(())
             }
-            Entry::Provisioned { build, index, digest } => {
-                self.provisioned.insert((build.clone(), *index), digest.clone());
+            Entry::Provisioners { build, known } => {
+                self.provisioners.insert(build.clone(), known.clone());
+                Ok(())
+            }
+            Entry::Provisioned { build, index, kind, digest } => {
+                let done = Known { kind: kind.clone(), digest: digest.clone(), edited: None, progress: Progress::Done };
+                let known = self.provisioners.entry(build.clone()).or_default();
+                match known.get_mut(*index) {
+                    Some(known) => *known = done,
+                    // The journal has lost the line that names them all.
+                    None => known.push(done),
+                }
                 Ok(())
             }
             Entry::Resumed { .. } => {
@@ -251,7 +295,7 @@ impl Ledger {
             }
             Entry::Restarted { build } => {
                 self.steps.retain(|(of, _)| of != build);
-                self.provisioned.retain(|(of, _), _| of != build);
+                self.provisioners.remove(build);
                 Ok(())
             }
             Entry::Built { build } => {
@@ -333,9 +377,9 @@ impl Ledger {
         self.steps.contains(&(build.to_owned(), step.to_owned()))
     }
 
-    /// The digest of a provisioner's inputs when it ended well; `None` when it did not (yet).
-    pub fn provisioned(&self, build: &str, index: usize) -> Option<&str> {
-        self.provisioned.get(&(build.to_owned(), index)).map(String::as_str)
+    /// The provisioners that the machine of a build has got or was about to get; `None` when it did not come so far.
+    pub fn provisioners(&self, build: &str) -> Option<&[Known]> {
+        self.provisioners.get(build).map(Vec::as_slice)
     }
 
     /// Whether a build ended well, with its post-processors.
@@ -482,14 +526,17 @@ mod tests {
     #[test]
     fn a_machine_that_is_lost_takes_its_steps_with_it() {
         let build = || "b".to_owned();
+        let known = |progress| Known { kind: "shell".into(), digest: "d".into(), edited: None, progress };
         let mut ledger = ledger(&[
             Entry::Step { build: build(), step: "StepProvision".into() },
             Entry::Step { build: "other".into(), step: "StepProvision".into() },
-            Entry::Provisioned { build: build(), index: 0, digest: "d".into() },
+            Entry::Provisioners { build: build(), known: vec![known(Progress::Due), known(Progress::Due)] },
+            Entry::Provisioned { build: build(), index: 1, kind: "shell".into(), digest: "d".into() },
         ]);
-        assert!(ledger.has_done("b", "StepProvision") && ledger.provisioned("b", 0).is_some());
+        assert!(ledger.has_done("b", "StepProvision"));
+        assert_eq!(ledger.provisioners("b"), Some(&[known(Progress::Due), known(Progress::Done)][..]));
         ledger.apply(&Entry::Restarted { build: build() }).unwrap();
-        assert!(!ledger.has_done("b", "StepProvision") && ledger.provisioned("b", 0).is_none());
+        assert!(!ledger.has_done("b", "StepProvision") && ledger.provisioners("b").is_none());
         assert!(ledger.has_done("other", "StepProvision"));
     }
 

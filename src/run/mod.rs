@@ -6,6 +6,7 @@ pub mod cleanup;
 pub mod data;
 pub mod dead;
 pub mod engine_facts;
+pub mod inputs;
 pub mod kinds;
 pub mod lease;
 pub mod parallel;
@@ -13,6 +14,7 @@ pub mod post_processing;
 pub mod prepare;
 pub mod provisioning;
 pub mod releases;
+pub mod standing;
 pub mod sweep;
 
 use std::sync::Arc;

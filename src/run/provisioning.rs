@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use sha2::{Digest, Sha256};
-
 use crate::communicator::Communicator;
 use crate::communicator::nowhere::Nowhere;
-use crate::engine::ledger::Entry;
+use crate::engine::ledger::{Entry, Known};
 use crate::engine::mode::OnError;
 use crate::engine::step::{Choice, Cx, Decided};
 use crate::engine::{Cause, chain};
@@ -21,9 +18,12 @@ use crate::plan::legacy::Names;
 use crate::plan::{OnFailure, ProvisionerSpec};
 use crate::provisioners::{self, Context, Provisioner};
 use crate::secret::Secrets;
-use crate::sources::Hook;
+use crate::sources::{Hook, Inquest};
+use async_trait::async_trait;
 
+use super::inputs::digest;
 use super::prepare::{PreparedBuild, evaluated};
+use super::standing::{Review, Standing, Today};
 
 /// The provisioners of one build.
 pub struct Provisioning<'a> {
@@ -48,6 +48,65 @@ impl<'a> Provisioning<'a> {
     /// The provisioner that failed for good: `provisioner "shell" at t.pkr.hcl:7`.
     pub fn culprit(&self) -> Option<String> {
         self.culprit.get().cloned()
+    }
+
+    /// A provisioner's options with the build's facts.
+    fn options(
+        &self,
+        spec: &ProvisionerSpec,
+        facts: &BTreeMap<String, Value>,
+        deferred: &[&str],
+    ) -> (EvaluatedBody, Diagnostics) {
+        let plan = &self.build.plan;
+        let names = Names { build_name: &plan.source_name, build_type: &plan.source_type };
+        evaluated(&spec.options, &names, facts, self.build.values, deferred)
+    }
+
+    /// A digest of what the template says: another machine, or the same one at another address, makes no other provisioner of it.
+    fn digest(&self, spec: &ProvisionerSpec) -> String {
+        let deferred = provisioners::kind(&spec.kind).map_or(&[][..], |kind| kind.deferred);
+        digest(&spec.kind, &self.options(spec, &BTreeMap::new(), deferred).0)
+    }
+
+    fn today(&self) -> Vec<Today> {
+        let today = |spec: &ProvisionerSpec| Today { kind: spec.kind.clone(), digest: self.digest(spec) };
+        self.build.plan.provisioners.iter().map(today).collect()
+    }
+
+    /// How the provisioners stand as the machine is about to get them. It is on disk when this returns.
+    fn begin(&self) -> Result<Review, Cause> {
+        let (ledger, today) = (self.cx.journal.ledger(), self.today());
+        let before = ledger.provisioners(&self.cx.build).unwrap_or_default();
+        let review = Review::new(before, &today);
+        self.tell_dropped(&review, before);
+        let known = review.known(before, &today);
+        self.cx.journal.append(&Entry::Provisioners { build: self.cx.build.to_string(), known })?;
+        Ok(review)
+    }
+
+    fn tell_dropped(&self, review: &Review, before: &[Known]) {
+        for was in &review.dropped {
+            let (number, kind) = (was + 1, &before[*was].kind);
+            let text = "ended well and is not in the template any more: what it did stays";
+            self.cx.events.say(format!("Provisioner {number} ({kind}) of the earlier template {text}"));
+        }
+    }
+
+    /// Says how a provisioner stands, where that is worth a word.
+    fn tell(&self, review: &Review, index: usize) {
+        let say = |text: &str| {
+            let (number, kind) = (index + 1, &self.build.plan.provisioners[index].kind);
+            self.cx.events.say(format!("Provisioner {number} ({kind}) {text}"));
+        };
+        match review.standings[index] {
+            Standing::Done(_) => say("ended well before: skipped"),
+            Standing::Edited(_) => say("ended well before and was changed since: it is not run again"),
+            Standing::Unclear => say("is new, or ended well before and was changed since: it runs"),
+            Standing::Due | Standing::New => {}
+        }
+        if review.is_late(index) {
+            say("runs now, though some that follow it ended well before: what it does comes after what they did");
+        }
     }
 
     fn blame(&self, spec: &ProvisionerSpec) {
@@ -82,11 +141,20 @@ struct TooLong {
 
 #[async_trait(?Send)]
 impl Hook for Provisioning<'_> {
-    async fn provision(&self, communicator: &dyn Communicator, values: &BTreeMap<String, Value>) -> Result<(), Cause> {
+    async fn provision(
+        &self,
+        communicator: &dyn Communicator,
+        values: &BTreeMap<String, Value>,
+        inquest: Option<&dyn Inquest>,
+    ) -> Result<(), Cause> {
         // What a machine makes up for itself (keys, passwords) is as secret as what the template marks.
         values.values().flat_map(Value::sensitive_texts).for_each(|text| self.secrets.register(&text));
         let machine = Machine { of: self, communicator, values };
         let Err(original) = machine.run_all().await else { return Ok(()) };
+        let original = match inquest {
+            Some(inquest) => inquest.explain(original).await,
+            None => original,
+        };
         // Asked now, since the cleanup provisioner needs the machine, and only one who gives up on it wants the cleanup.
         let choice = self.cx.choose("StepProvision", &original).await;
         let cause = match choice {
@@ -94,6 +162,24 @@ impl Hook for Provisioning<'_> {
             Choice::Abort | Choice::Retry => original,
         };
         Err(Decided { cause, choice }.into())
+    }
+
+    fn tell_missed(&self) {
+        let ledger = self.cx.journal.ledger();
+        let Some(before) = ledger.provisioners(&self.cx.build) else { return };
+        let review = Review::new(before, &self.today());
+        self.tell_dropped(&review, before);
+        for (index, spec) in self.build.plan.provisioners.iter().enumerate() {
+            match review.standings[index] {
+                Standing::Done(_) | Standing::Due => {}
+                Standing::Edited(_) => self.tell(&review, index),
+                Standing::New | Standing::Unclear => {
+                    let (number, kind) = (index + 1, &spec.kind);
+                    let text = "is new or was changed since the machine was provisioned: it is not run, and the image is made without it";
+                    self.cx.events.warn(format!("Provisioner {number} ({kind}) {text}"));
+                }
+            }
+        }
     }
 
     async fn rehearse(&self) -> Result<(), Cause> {
@@ -110,14 +196,17 @@ struct Machine<'a> {
 
 impl Machine<'_> {
     async fn run_all(&self) -> Result<(), Cause> {
-        let cx = self.of.cx;
-        for (index, spec) in self.of.build.plan.provisioners.iter().enumerate() {
-            if self.ran_before(index, spec) {
+        let (cx, specs) = (self.of.cx, &self.of.build.plan.provisioners);
+        let review = self.of.begin()?;
+        for (index, spec) in specs.iter().enumerate() {
+            self.of.tell(&review, index);
+            if review.standings[index].is_over() {
                 continue;
             }
             cx.pause("Pausing before the next provisioner . Press enter to continue.").await?;
-            let digest = match self.run_with_retries(spec).await {
-                Ok(digest) => digest,
+            let digest = self.of.digest(spec);
+            match self.run_with_retries(spec).await {
+                Ok(()) => {}
                 Err(error) if spec.on_failure == OnFailure::Continue => {
                     cx.events.say(format!(
                         "Warning: Provisioner failed with {:?}, but continue_on_error is set; continuing the build.",
@@ -129,25 +218,11 @@ impl Machine<'_> {
                     self.of.blame(spec);
                     return Err(error);
                 }
-            };
-            cx.journal.append(&Entry::Provisioned { build: cx.build.to_string(), index, digest })?;
+            }
+            let (build, kind) = (cx.build.to_string(), spec.kind.clone());
+            cx.journal.append(&Entry::Provisioned { build, index, kind, digest })?;
         }
         Ok(())
-    }
-
-    /// Whether a provisioner ended well before this run was resumed. The machine has what it did; what was edited since is named.
-    fn ran_before(&self, index: usize, spec: &ProvisionerSpec) -> bool {
-        let ledger = self.of.cx.journal.ledger();
-        let Some(digest) = ledger.provisioned(&self.of.cx.build, index) else { return false };
-        let (number, kind) = (index + 1, &spec.kind);
-        let same = self.prepared(spec).is_ok_and(|(_, today)| today == digest);
-        self.of.cx.events.say(match same {
-            true => format!("Provisioner {number} ({kind}) ended well before: skipped"),
-            false => {
-                format!("Provisioner {number} ({kind}) ended well before and was changed since: it is not run again")
-            }
-        });
-        true
     }
 
     /// The template's last word on the machine after a failure; not after a signal, and not when everything is to be left as it is. Gives the cause of
@@ -168,7 +243,7 @@ impl Machine<'_> {
     }
 
     /// What is told and given is the failure of the first attempt: the later ones often only stumble over what it left.
-    async fn run_with_retries(&self, spec: &ProvisionerSpec) -> Result<String, Cause> {
+    async fn run_with_retries(&self, spec: &ProvisionerSpec) -> Result<(), Cause> {
         let first = match self.attempt(spec).await {
             Err(error) if spec.max_retries > 0 => error,
             result => return result,
@@ -176,22 +251,22 @@ impl Machine<'_> {
         let text = chain(first.as_ref());
         for left in (1..=spec.max_retries).rev() {
             self.of.cx.events.say(format!("Provisioner failed with {text:?}, retrying with {left} trie(s) left"));
-            if let Ok(digest) = self.attempt(spec).await {
-                return Ok(digest);
+            if let Ok(()) = self.attempt(spec).await {
+                return Ok(());
             }
         }
         self.of.cx.events.say("retry limit reached.");
         Err(first)
     }
 
-    async fn attempt(&self, spec: &ProvisionerSpec) -> Result<String, Cause> {
+    async fn attempt(&self, spec: &ProvisionerSpec) -> Result<(), Cause> {
         let events = &self.of.cx.events;
         if !spec.pause_before.is_zero() {
             let pause = GoDuration::from(spec.pause_before);
             events.say(format!("Pausing {pause} before the next provisioner..."));
             tokio::time::sleep(spec.pause_before).await;
         }
-        let (provisioner, digest) = self.prepared(spec)?;
+        let provisioner = self.prepared(spec)?;
         let plan = &self.of.build.plan;
         let context = Context {
             cx: self.of.cx,
@@ -203,10 +278,9 @@ impl Machine<'_> {
         let work = provisioner.provision(&context);
         match spec.timeout {
             // A provisioner with a pause has no limit, as templates written for Packer expect.
-            Some(limit) if spec.pause_before.is_zero() => self.limited(spec, limit, work).await?,
-            _ => work.await?,
+            Some(limit) if spec.pause_before.is_zero() => self.limited(spec, limit, work).await,
+            _ => work.await,
         }
-        Ok(digest)
     }
 
     async fn limited(
@@ -226,46 +300,19 @@ impl Machine<'_> {
         }
     }
 
-    /// The provisioner with the build's facts in its options, and the digest of those.
-    fn prepared(&self, spec: &ProvisionerSpec) -> Result<(Box<dyn Provisioner>, String), Cause> {
-        let build = self.of.build;
+    /// The provisioner with the build's facts in its options.
+    fn prepared(&self, spec: &ProvisionerSpec) -> Result<Box<dyn Provisioner>, Cause> {
         let kind = provisioners::kind(&spec.kind)
             .ok_or_else(|| Invalid(format!("Unknown provisioner type \"{}\"", spec.kind)))?;
-        let names = Names { build_name: &build.plan.source_name, build_type: &build.plan.source_type };
-        let (body, found) = evaluated(&spec.options, &names, self.values, build.values, kind.deferred);
+        let (body, found) = self.of.options(spec, self.values, kind.deferred);
         if found.has_errors() {
             return Err(self.invalid(found));
         }
-        let digest = digest(&spec.kind, &body);
-        Ok(((kind.prepare)(&body).map_err(|found| self.invalid(found))?, digest))
+        (kind.prepare)(&body).map_err(|found| self.invalid(found))
     }
 
     fn invalid(&self, found: Diagnostics) -> Cause {
         let lines: Vec<String> = found.iter().map(|diagnostic| render_line(diagnostic, self.of.sources)).collect();
         Invalid(lines.join("\n")).into()
     }
-}
-
-/// A digest of a provisioner's options and of the files that they name, by which a resumed run knows whether it changed.
-fn digest(kind: &str, body: &EvaluatedBody) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(kind);
-    for (name, attribute) in &body.attributes {
-        hasher.update(format!("\0{name}\0{:?}", attribute.value.data()));
-        files_of(&attribute.value).for_each(|content| hasher.update(content));
-    }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Longest file that counts for a digest, in bytes: scripts and configuration, not what is merely uploaded.
-const LONGEST_HASHED: u64 = 1 << 20;
-
-/// The contents of the regular files that a value names, alone or in a list.
-fn files_of(value: &Value) -> impl Iterator<Item = Vec<u8>> {
-    let texts = value.as_sequence().unwrap_or(std::slice::from_ref(value));
-    texts.iter().filter_map(|text| {
-        let path = text.as_str()?.to_owned();
-        let file = std::fs::metadata(&path).ok().filter(|meta| meta.is_file() && meta.len() <= LONGEST_HASHED);
-        file.and_then(|_| std::fs::read(path).ok())
-    })
 }

@@ -27,11 +27,27 @@ pub use world::World;
 /// Runs the provisioners of a build when the machine is ready for them.
 #[async_trait(?Send)]
 pub trait Hook {
-    /// Runs them all. `values` is what is known of the build (`ID`, `Host`, …).
-    async fn provision(&self, communicator: &dyn Communicator, values: &BTreeMap<String, Value>) -> Result<(), Cause>;
+    /// Runs them all. `values` is what is known of the build (`ID`, `Host`, …). `inquest`, where the source can hold one, has a word on a failure before
+    /// anybody is told of it.
+    async fn provision(
+        &self,
+        communicator: &dyn Communicator,
+        values: &BTreeMap<String, Value>,
+        inquest: Option<&dyn Inquest>,
+    ) -> Result<(), Cause>;
+
+    /// Says what was edited in them since they all ran: the machine of a resumed run is past them.
+    fn tell_missed(&self);
 
     /// Runs them all for a source that makes no machine: what they do to one happens nowhere. There is nothing to clean up after a failure.
     async fn rehearse(&self) -> Result<(), Cause>;
+}
+
+/// Finds out whether a machine has ended.
+#[async_trait(?Send)]
+pub trait Inquest {
+    /// Why provisioning failed: what ended the machine, with the failure as what came of it, or else the failure as it is.
+    async fn explain(&self, failure: Cause) -> Cause;
 }
 
 /// How patient a release is.

@@ -93,13 +93,13 @@ impl Null {
             // Nothing to connect to, and still a step: what follows a failure counts the steps before it.
             cx.step("StepConnect", async || Ok(())).await?;
             let values = values(cx);
-            return cx.step("StepProvision", async || hook.provision(&NoCommunicator, &values).await).await;
+            return cx.step("StepProvision", async || hook.provision(&NoCommunicator, &values, None).await).await;
         }
         let host = self.communicator.ssh_host.clone().unwrap_or_default();
         let connected = async || connect::ssh(&self.communicator, host.clone(), None, &cx.events).await;
         let session = cx.step("StepConnect", connected).await?;
         let values = super::options::communicator::values(&self.communicator, &host, values(cx));
-        cx.step("StepProvision", async || hook.provision(&session, &values).await).await
+        cx.step("StepProvision", async || hook.provision(&session, &values, None).await).await
     }
 }
 

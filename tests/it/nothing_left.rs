@@ -145,3 +145,46 @@ fn what_dead_runs_of_other_machines_left_is_found_by_tags() {
     assert!(!answer.contains("packer_"), "{answer}");
     kiln(&["cleanup", "--region", "us-east-1"]).expect(0).says("Nothing of a dead run");
 }
+
+/// A bake that is at work when its instance is terminated by somebody else; what it said.
+fn terminated_in_the_middle(endpoint: &Endpoint, source: &str, script: &str) -> String {
+    endpoint.sandbox.file("t.pkr.hcl", &template(source, script));
+    let log = endpoint.sandbox.path().join("build.log");
+    let mut command = endpoint.kiln("state");
+    command.args(["build", "t.pkr.hcl"]);
+    let mut build = Watched::start(command, &log);
+    wait("the provisioner", || build.output().contains("at work") || build.has_ended());
+    let output = build.output();
+    let id = output.split("Instance ID: ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    endpoint.ec2("us-east-1", &format!("Action=TerminateInstances&InstanceId.1={id}"));
+    endpoint.sandbox.file("terminated", "");
+    assert_eq!(build.finish(), Some(1), "{}", build.output());
+    assert_eq!(endpoint.held(&["us-east-1"]).iter().filter(|one| one.contains(" instance ")).count(), 0);
+    build.output().replace(&id, "i-1")
+}
+
+#[test]
+fn the_end_of_a_machine_is_the_error_and_not_what_came_of_it() {
+    let endpoint = Endpoint::with_profile(&serde_json::json!({"machines": "none"}));
+    let script = r#"provisioner "shell-local" { inline = ["echo at work", "until [ -e terminated ]; do sleep 0.1; done", "exit 3"] }"#;
+    let told = terminated_in_the_middle(&endpoint, "communicator = \"none\"", script);
+    let end = "the instance i-1 is terminated (Client.UserInitiatedShutdown: User initiated shutdown): ";
+    assert!(told.contains(end), "{told}");
+}
+
+#[test]
+fn the_end_of_a_machine_that_somebody_is_logged_into_is_the_error() {
+    if !can_boot("the_end_of_a_machine_that_somebody_is_logged_into_is_the_error") {
+        return;
+    }
+    let script = r#"provisioner "shell" { inline = ["echo at work", "sleep 600"] }"#;
+    let told = terminated_in_the_middle(&Endpoint::start(&[]), "", script);
+    let (_, error) = told.split_once("the instance i-1 is ").unwrap_or_else(|| panic!("{told}"));
+    assert!(error.contains("(Client.UserInitiatedShutdown: User initiated shutdown): Script disconnected"), "{told}");
+    assert!(!told.contains("max_duration"), "{told}");
+
+    let sandbox = Sandbox::new();
+    sandbox.file("t.pkr.hcl", &template("max_duration = \"15s\"", script));
+    let ran = sandbox.run(&["build", "--local", "t.pkr.hcl"]).expect(1);
+    ran.says("at work").says(", since its max_duration of 15s has been reached").says("Script disconnected");
+}

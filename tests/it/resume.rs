@@ -208,3 +208,92 @@ fn an_interrupted_build_that_was_told_to_abort_goes_on() {
     kiln(&endpoint, &["resume", &run_of(&endpoint)]).expect(0).says("us-east-1: ami-");
     assert_eq!(calls(&endpoint, "RunInstances"), 1);
 }
+
+/// An endpoint whose machines nobody logs into, and a template whose provisioners write their names into a file; `three` only once it is mended.
+fn with_names(names: &str) -> Endpoint {
+    let endpoint = Endpoint::with_profile(&json!({"machines": "none"}));
+    write_names(&endpoint, names);
+    endpoint
+}
+
+fn write_names(endpoint: &Endpoint, names: &str) {
+    let script = |name: &str| {
+        let condition = if name.ends_with("three") { "test -e mended && " } else { "" };
+        format!("provisioner \"shell-local\" {{ inline = [\"{condition}echo {name} >> names\"] }}\n  ")
+    };
+    let scripts: String = names.split(' ').map(script).collect();
+    endpoint.sandbox.file("t.pkr.hcl", &template("communicator = \"none\"", &scripts));
+}
+
+/// The names of the provisioners that have run, in order.
+fn names(endpoint: &Endpoint) -> String {
+    let names = std::fs::read_to_string(endpoint.sandbox.path().join("names")).unwrap();
+    names.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn provisioners_that_ended_well_are_known_by_their_content() {
+    for (edited, ran, told) in [
+        (
+            "two three",
+            "one two three",
+            "Provisioner 1 (shell-local) of the earlier template ended well and is not in the template any more: what it did stays",
+        ),
+        ("one three", "one two three", "Provisioner 2 (shell-local) of the earlier template ended well"),
+        (
+            "zero one two three",
+            "one two zero three",
+            "Provisioner 1 (shell-local) runs now, though some that follow it ended well before",
+        ),
+        (
+            "one second three",
+            "one two three",
+            "Provisioner 2 (shell-local) ended well before and was changed since: it is not run again",
+        ),
+        ("one two third", "one two third", "Provisioner 2 (shell-local) ended well before: skipped"),
+        (
+            "one third",
+            "one two third",
+            "Provisioner 2 (shell-local) is new, or ended well before and was changed since: it runs",
+        ),
+    ] {
+        let endpoint = with_names("one two three");
+        Ran::from(build(&endpoint, &["-on-error=abort"]).output().unwrap()).expect(4);
+        write_names(&endpoint, edited);
+        endpoint.sandbox.file("mended", "");
+        kiln(&endpoint, &["resume", &run_of(&endpoint)]).expect(0).says(told);
+        assert_eq!(names(&endpoint), ran, "{edited}");
+    }
+}
+
+#[test]
+fn a_run_that_is_resumed_twice_knows_what_was_edited_in_between() {
+    let endpoint = with_names("one two three");
+    Ran::from(build(&endpoint, &["-on-error=abort"]).output().unwrap()).expect(4);
+    let run = run_of(&endpoint);
+    write_names(&endpoint, "zero two three");
+    kiln(&endpoint, &["resume", &run]).expect(4).says("Provisioner 1 (shell-local) ended well before and was changed");
+    write_names(&endpoint, "zero first two three");
+    kiln(&endpoint, &["resume", &run]).expect(4);
+    write_names(&endpoint, "first two one three");
+    endpoint.sandbox.file("mended", "");
+    kiln(&endpoint, &["resume", &run]).expect(0).says("Provisioner 3 (shell-local) ended well before: skipped");
+    assert_eq!(names(&endpoint), "one two first three");
+}
+
+#[test]
+fn provisioners_that_were_edited_too_late_are_told() {
+    for when in ["before", "after"] {
+        let endpoint = with_names("one two");
+        endpoint.faults(&[json!({"action": "CreateImage", "kind": "hang", "when": when, "nth": [1]})]);
+        let mut building = Watched::start(build(&endpoint, &[]), &endpoint.sandbox.path().join("build.log"));
+        wait("CreateImage", || calls(&endpoint, "CreateImage") > 0 || building.has_ended());
+        building.signal(Signal::SIGKILL);
+        building.finish();
+        endpoint.faults(&[]);
+        write_names(&endpoint, "second four");
+        let told = "was changed since: it is not run again";
+        kiln(&endpoint, &["resume", &run_of(&endpoint)]).expect(0).says(told);
+        assert_eq!(names(&endpoint), "one two");
+    }
+}

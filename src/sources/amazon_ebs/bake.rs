@@ -74,7 +74,10 @@ pub async fn bake(source: &AmazonEbs, cx: &Cx, world: &World, hook: &dyn Hook) -
         }
     };
     let made = match begun {
-        Some(begun) => Some(go_on(bake, &from, begun).await?),
+        Some(begun) => {
+            hook.tell_missed();
+            Some(go_on(bake, &from, begun).await?)
+        }
         // Boxed, since the compiler lays futures out only so many levels deep.
         None => Box::pin(make(bake, hook, &from, &network, tags, &name)).await?,
     };
@@ -171,13 +174,14 @@ async fn make(
     );
     let ((), running) = (let_in?, running?);
     if bake.past.is_provisioned() {
+        hook.tell_missed();
         let values = provision::values(bake, from, &running.instance.id, "", &key);
         return take(bake, &running, name, tags, &groups, values).await;
     }
     let session = cx.step("StepConnect", async || connect::connect(bake, &running, &key, deadline).await).await?;
     let work = async {
         let values = provision::values(bake, from, &running.instance.id, &session.host, &key);
-        provisioned(bake, hook, session, &values, &key, deadline).await?;
+        provisioned(bake, hook, (&running, session), &values, &key, deadline).await?;
         take(bake, &running, name, tags, &groups, values).await
     };
     // The session stands, so nobody needs the key pair at EC2 any more, and nobody waits for its end.
@@ -189,13 +193,13 @@ async fn make(
 async fn provisioned(
     bake: &Bake<'_>,
     hook: &dyn Hook,
-    session: Session,
+    (running, session): (&Running, Session),
     values: &BTreeMap<String, Value>,
     key: &Key,
     deadline: Option<Deadline>,
 ) -> Result<(), StepError> {
     let cx = bake.cx;
-    cx.step("StepProvision", async || provision::run(bake, hook, &session, values, deadline).await).await?;
+    cx.step("StepProvision", async || provision::run(bake, hook, (running, &session), values, deadline).await).await?;
     if bake.source.communicator.ssh_clear_authorized_keys {
         cx.step("StepCleanupTempKeys", async || clear_keys::clear(bake, &session, key).await).await?;
     }

@@ -50,7 +50,12 @@ fi
 pub struct Deadline {
     /// Seconds since 1970.
     at: u64,
+    /// How long that was from the launch, `max_duration`.
+    pub life: Duration,
 }
+
+/// How far the clocks of machines may be apart, in seconds: EC2's own are set by NTP.
+const SKEW: u64 = 5;
 
 impl Deadline {
     /// The deadline of a machine that is launched now; `None` when the template wants none, or nobody can log in to take it off.
@@ -60,7 +65,13 @@ impl Deadline {
             return None;
         }
         let end = SystemTime::now() + life;
-        Some(Self { at: end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() })
+        Some(Self { at: end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs(), life })
+    }
+
+    /// Whether it has come.
+    pub fn has_passed(self) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        now.as_secs() + SKEW >= self.at
     }
 
     /// User data that sets the timer, in base64. Windows has no shell for it.
@@ -100,8 +111,8 @@ async fn as_root(communicator: &dyn Communicator, script: &str) -> bool {
     matches!(exit, Ok(crate::communicator::Exit::Status(0)))
 }
 
-/// What the scripts write is nobody's concern.
-struct Unheard;
+/// For commands whose output is nobody's concern.
+pub struct Unheard;
 
 impl Output for Unheard {
     fn stdout(&mut self, _: &[u8]) {}

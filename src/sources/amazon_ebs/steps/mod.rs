@@ -6,6 +6,7 @@ pub mod copy_image;
 pub mod create_image;
 pub mod deadline;
 pub mod finish_image;
+pub mod inquest;
 pub mod key_pair;
 pub mod network;
 pub mod pre_validate;

@@ -12,7 +12,9 @@ use super::super::bake::Bake;
 use super::super::tags::source_values;
 use super::connect::Session;
 use super::deadline::Deadline;
+use super::inquest::Machine;
 use super::key_pair::Key;
+use super::run_instance::Running;
 
 /// What provisioners and post-processors can name as `build.NAME`.
 pub fn values(bake: &Bake<'_>, image: &Image, instance: &str, host: &str, key: &Key) -> BTreeMap<String, Value> {
@@ -34,12 +36,13 @@ pub fn values(bake: &Bake<'_>, image: &Image, instance: &str, host: &str, key: &
 pub async fn run(
     bake: &Bake<'_>,
     hook: &dyn Hook,
-    session: &Session,
+    (running, session): (&Running, &Session),
     values: &BTreeMap<String, Value>,
     deadline: Option<Deadline>,
 ) -> Result<(), Cause> {
     let communicator = session.communicator.as_ref();
-    let result = hook.provision(communicator, values).await;
+    let machine = Machine { bake, id: &running.instance.id, communicator, deadline };
+    let result = hook.provision(communicator, values, Some(&machine)).await;
     if let (Ok(()), Some(deadline)) = (&result, deadline) {
         deadline.take_off(bake, communicator).await;
     }
