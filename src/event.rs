@@ -242,6 +242,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_left_is_named_even_when_nobody_knows_its_name() {
+        let left = |id: &str, region: &str| {
+            let (kind, reason, remedy) = ("instance".to_owned(), String::new(), String::new());
+            Leftover { kind, id: id.to_owned(), region: region.to_owned(), reason, remedy }.thing()
+        };
+        assert_eq!(left("i-1", "r"), "instance i-1 in r");
+        assert_eq!(left("", "r"), "instance that was asked for and may exist in r");
+        assert_eq!(left("i-1", ""), "instance i-1");
+    }
+
+    #[test]
     fn any_bytes_survive_being_text() {
         for bytes in [&b"plain"[..], b"a\xffb\n", b"\xf4\x8f\xbf\xbf", b"\xf4", "ü\u{10ff41}".as_bytes(), b"\xc3"] {
             assert_eq!(&*raw_bytes(&raw_text(bytes)), bytes, "{bytes:?}");

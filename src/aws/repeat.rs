@@ -16,7 +16,7 @@ use super::retry::{Age, Call, Verdict, verdict};
 const PACE: Pace = Pace { first: Duration::from_millis(100), factor: 2.0, longest: Duration::from_secs(10) };
 
 /// For what something else still uses: often at first, since most things have ended within seconds, and seldom when it takes the minutes that an instance
-/// or a forgotten user may. A call a second for 20 minutes would take other programs' share of the account's calls.
+/// or a forgotten user may. Three calls a second for 20 minutes would take other programs' share of the account's calls.
 const IN_USE: Pace = Pace { first: Duration::from_millis(100), factor: 1.3, longest: Duration::from_secs(5) };
 
 /// After how long it is told that something is still in use: most instances have ended by then.

@@ -67,14 +67,14 @@ tokio::task_local! {
     static LAST_SEEN: LastSeen;
 }
 
-/// What the waits of a piece of work saw last: what to say when it is given up from outside. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+/// What the waits of a piece of work saw last: what to say when it is given up from outside.
+#[derive(Debug, Default)]
 pub struct LastSeen(Arc<Mutex<String>>);
 
 impl LastSeen {
     /// Runs `work` and remembers each state that its waits find and that is not yet the one awaited.
     pub async fn of<T>(&self, work: impl Future<Output = T>) -> T {
-        LAST_SEEN.scope(self.clone(), work).await
+        LAST_SEEN.scope(Self(self.0.clone()), work).await
     }
 
     /// The state that was seen last; empty when no look has found one.

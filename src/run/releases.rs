@@ -67,7 +67,7 @@ impl<'a> Releases<'a> {
     /// Nothing has been asked for yet.
     pub fn new(owed: Vec<Owed<'a>>) -> Self {
         let fates = watch::Sender::new(owed.iter().map(|_| Fate::Owed).collect());
-        Self { seen: vec![LastSeen::default(); owed.len()], owed, fates }
+        Self { seen: owed.iter().map(|_| LastSeen::default()).collect(), owed, fates }
     }
 
     /// Asks for all of them by `release`, which may be called twice for a thing, and tells at once what cannot go.
@@ -195,6 +195,7 @@ mod tests {
 
     use super::*;
     use crate::engine::ledger::{ClaimState, Intent, Keep, Place};
+    use crate::engine::wait::{Pace, Probe, until};
     use crate::event::{Event, Sink};
 
     #[derive(Default)]
@@ -271,19 +272,24 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_known_outlives_an_interruption() {
-        let claims = [claim(INSTANCE, "i-1", "a"), claim(IMAGE, "ami-1", "a")];
+        let claims = [claim(INSTANCE, "i-1", "a"), claim(IMAGE, "ami-1", "a"), claim(SECURITY_GROUP, "sg-1", "a")];
         let releases = releases(&claims);
         assert_eq!(releases.left()[0].reason, "interrupted before it was asked for");
         let release = async |owed: &Owed| match owed.claim.resource_id() {
             Some("i-1") => std::future::pending().await,
+            Some("sg-1") => {
+                let probe = async || Ok::<_, std::io::Error>(Probe::NotYet("in use".into(), None));
+                Ok(until(Pace::millis(1, 1), None, probe, |_, _| ()).await?)
+            }
             _ => Ok(()),
         };
         let events = Events::new(Arc::new(Heard::default()));
         let asking = releases.ask(&events, release);
         assert!(tokio::time::timeout(Duration::from_millis(10), asking).await.is_err());
-        assert_eq!(releases.awaited(), "instance i-1");
+        assert_eq!(releases.awaited(), "instance i-1, security-group sg-1 (in use)");
         let left = releases.left();
-        assert_eq!((left.len(), left[0].remedy.as_str()), (1, "do"));
-        assert!(left[0].reason.contains("not confirmed"), "{}", left[0].reason);
+        assert_eq!((left.len(), left[0].remedy.as_str()), (2, "do"));
+        assert_eq!(left[0].reason, "asked for, but not confirmed before the interruption");
+        assert!(left[1].reason.ends_with(" (in use)"), "{}", left[1].reason);
     }
 }

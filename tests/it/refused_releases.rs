@@ -128,6 +128,7 @@ fn a_clean_up_that_is_interrupted_says_what_is_left() {
         assert_eq!(code, Some(4), "{told}");
         let line = |what: &str| told.lines().find(|line| line.contains(" is left: ") && line.contains(what)).unwrap();
         assert!(line("instance i-").contains("not confirmed before the interruption"), "{told}");
+        assert!(!line("instance i-").contains("DependencyViolation"), "that is about the group:\n{told}");
         assert!(line("security-group sg-").contains("DependencyViolation"), "the last known reason:\n{told}");
         assert!(line("instance i-").contains(&id), "{told}");
         assert!(told.trim_end().ends_with("run it again to go on"), "{told}");
