@@ -213,7 +213,7 @@ mod tests {
         let place = Place { region: "r".into(), ..Place::default() };
         let (kind, build, text) = (kind.to_owned(), build.to_owned(), String::new);
         let intent = Intent { build, kind, keep: Keep::Never, place, name: text(), at: 0, token: text() };
-        Claim { id: 0, intent, state: ClaimState::Held(id.into()), ready: false }
+        Claim { id: 0, intent, state: ClaimState::Held(id.into()), ready: false, precious: false }
     }
 
     fn releases(claims: &[Claim]) -> Releases<'_> {

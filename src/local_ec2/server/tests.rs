@@ -20,6 +20,7 @@ use crate::local_ec2::machine::{
 mod disks;
 mod faults;
 mod iam;
+mod options;
 mod restart;
 mod spot;
 

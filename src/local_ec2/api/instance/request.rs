@@ -162,10 +162,11 @@ impl Placement {
                 let mut defaults = region.subnets.values().filter(|subnet| subnet.default_for_az);
                 let found = match zone {
                     Some(zone) => defaults.find(|subnet| subnet.zone == *zone),
-                    // A zone that is out of capacity is not picked, unless all are.
+                    // A zone that is out of capacity is not picked, unless all are; an address belongs to one subnet.
                     None => defaults.filter(offers).max_by_key(|s| {
                         let is_scarce = call.injected.is_scarce(&wanted.name, &s.zone);
-                        (!is_scarce, s.capacity().saturating_sub(region.addresses_in_use(&s.id)))
+                        let has_address = self.private_ip.is_none_or(|address| s.has(address));
+                        (has_address, !is_scarce, s.capacity().saturating_sub(region.addresses_in_use(&s.id)))
                     }),
                 };
                 found.ok_or_else(|| Error::new("VPCIdNotSpecified", "No default VPC for this user"))?
