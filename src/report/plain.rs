@@ -205,7 +205,8 @@ Build 'x' finished after 4 seconds.
     #[test]
     fn an_interrupted_run_has_no_sections() {
         let run = |leftovers| {
-            let summary = Summary { interrupted: true, leftovers, ..summary() };
+            let (artifacts, errors) = (Vec::new(), vec![("null.b".to_owned(), "interrupted".to_owned())]);
+            let summary = Summary { interrupted: true, leftovers, artifacts, errors, ..summary() };
             shown(Colour::On, Timestamps::Off, &[("", EventKind::RunFinished(summary))])
         };
         let clean = "\n==> Wait completed after 2 seconds\nCleanly cancelled builds after being interrupted.\n";
@@ -216,6 +217,13 @@ Build 'x' finished after 4 seconds.
             unclean.ends_with("\nCancelled builds after being interrupted; 1 resource left behind.\n"),
             "{unclean}"
         );
+    }
+
+    #[test]
+    fn what_was_done_or_had_failed_before_an_interruption_is_told() {
+        let summary = Summary { interrupted: true, ..summary() };
+        let text = shown(Colour::On, Timestamps::Off, &[("", EventKind::RunFinished(summary))]);
+        assert!(text.contains(", finished before: ") && text.ends_with("--> null.b: exit status: 7\n"), "{text}");
     }
 
     #[test]

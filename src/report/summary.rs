@@ -24,6 +24,7 @@ pub fn entries(summary: &Summary, at: SystemTime, ending: Ending) -> Vec<Entry> 
         section.leftovers(&summary.leftovers);
         section.finished_before(summary);
         section.interrupted(summary);
+        section.failed_before(summary);
         return section.entries;
     }
     match ending {
@@ -121,6 +122,14 @@ impl Section {
             for artifact in artifacts {
                 self.say(format!("--> {build}, finished before: {}", artifact.text));
             }
+        }
+    }
+
+    /// Causes that were there before the interruption, which must not hide them.
+    fn failed_before(&mut self, summary: &Summary) {
+        for (build, error) in summary.errors.iter().filter(|(_, error)| !error.starts_with("interrupted")) {
+            self.record(build, "error", [error]);
+            self.error(format!("--> {build}: {error}"));
         }
     }
 
