@@ -126,12 +126,12 @@ fn what_dead_runs_of_other_machines_left_is_found_by_tags() {
     let kiln = |args: &[&str]| crate::sandbox::Ran::from(endpoint.kiln("elsewhere").args(args).output().unwrap());
     let log = endpoint.sandbox.path().join("build.log");
     let mut build = endpoint.kiln("state");
-    build.args(["build", "--lease", "2s", "t.pkr.hcl"]);
+    build.args(["build", "--lease", "6s", "t.pkr.hcl"]);
     let mut build = Watched::start(build, &log);
     let told = || std::fs::read_to_string(&log).unwrap();
     wait("the provisioner", || told().contains("here"));
     // Longer than the lease: it has been renewed.
-    std::thread::sleep(std::time::Duration::from_secs(4));
+    std::thread::sleep(std::time::Duration::from_secs(8));
     kiln(&["cleanup", "--region", "us-east-1"]).expect(0).says("Nothing of a dead run");
 
     build.signal(Signal::SIGKILL);
