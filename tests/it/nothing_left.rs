@@ -170,6 +170,11 @@ fn the_end_of_a_machine_is_the_error_and_not_what_came_of_it() {
     let told = terminated_in_the_middle(&endpoint, "communicator = \"none\"", script);
     let end = "the instance i-1 is terminated (Client.UserInitiatedShutdown: User initiated shutdown): ";
     assert!(told.contains(end), "{told}");
+
+    // What would wait for ever for the machine is cut short.
+    let script = r#"provisioner "shell-local" { inline = ["echo at work", "sleep 600"] }"#;
+    let told = terminated_in_the_middle(&endpoint, "communicator = \"none\"", script);
+    assert!(told.contains(&format!("{end}the provisioner was cut short")), "{told}");
 }
 
 #[test]

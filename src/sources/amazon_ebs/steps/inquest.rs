@@ -22,6 +22,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// How often.
 const PACE: Pace = Pace::millis(500, 2000);
 
+/// How often a machine that is provisioned is looked at.
+const GLANCES: Pace = Pace::every(Duration::from_secs(5));
+
+/// What a provisioner was at when its machine was gone.
+#[derive(Debug, thiserror::Error)]
+#[error("the provisioner was cut short")]
+struct CutShort;
+
 /// The instance that is provisioned.
 pub struct Machine<'a> {
     /// The bake that it is of.
@@ -62,6 +70,26 @@ impl Inquest for Machine<'_> {
 }
 
 impl Machine<'_> {
+    /// Waits until the machine is gone for good, and says why. What is at work then most often fails by itself, and is given the time of a look for that;
+    /// an upload would wait for minutes for a machine that never comes back.
+    pub async fn death(&self) -> Cause {
+        let mut is_known = false;
+        let probe = async || {
+            let gone = instance::ended(&self.bake.ec2, self.id).await;
+            let gone = gone.filter(|gone| ["shutting-down", "terminated"].contains(&gone.state.as_str()));
+            let was_known = std::mem::replace(&mut is_known, gone.is_some());
+            Ok::<_, Infallible>(match gone {
+                Some(instance) if was_known => Probe::Ready(instance),
+                _ => Probe::NotYet("running".to_owned(), None),
+            })
+        };
+        match until(GLANCES, None, probe, |_, _| ()).await {
+            Ok(instance) => self.why(instance, CutShort.into()).into(),
+            // Nothing fails and there is no limit.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     async fn ended(&self) -> Option<Instance> {
         let look = async || instance::ended(&self.bake.ec2, self.id).await;
         if let Some(instance) = look().await {

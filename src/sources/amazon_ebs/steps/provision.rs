@@ -42,7 +42,11 @@ pub async fn run(
 ) -> Result<(), Cause> {
     let communicator = session.communicator.as_ref();
     let machine = Machine { bake, id: &running.instance.id, communicator, deadline };
-    let result = hook.provision(communicator, values, Some(&machine)).await;
+    let result = tokio::select! {
+        biased;
+        result = hook.provision(communicator, values, Some(&machine)) => result,
+        why = machine.death() => Err(why),
+    };
     if let (Ok(()), Some(deadline)) = (&result, deadline) {
         deadline.take_off(bake, communicator).await;
     }
