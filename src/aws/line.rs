@@ -17,9 +17,6 @@ const TELL_AFTER: Duration = Duration::from_secs(2);
 /// endpoint, and what never got there says so itself.
 const SHORTEST: Duration = Duration::from_secs(CONNECT_TIMEOUT.as_secs() + 1);
 
-/// How long the first answer of an endpoint is waited for before it is asked again.
-const FIRST_ANSWER: Duration = Duration::from_secs(6);
-
 /// The way to one account's endpoints. All regions share it.
 #[derive(Default)]
 pub struct Line {
@@ -60,7 +57,7 @@ impl Line {
         match self.has_answered.load(Ordering::Relaxed) || self.phase() == Phase::Made {
             true => answer_within(call),
             // A first answer that is lost must not cost all the patience there is.
-            false if elapsed < FIRST_ANSWER => Some(FIRST_ANSWER),
+            false if elapsed < SHORTEST => Some(SHORTEST),
             false => Some(self.patience(Kind::NoReply).saturating_sub(elapsed).max(SHORTEST)),
         }
     }
@@ -136,9 +133,9 @@ mod tests {
     }
 
     #[test]
-    fn the_last_try_is_long_enough_to_find_out_whether_anybody_is_there() {
+    fn no_try_takes_all_the_time_and_the_last_one_has_enough_to_find_out_whether_anybody_is_there() {
         let limit = |seconds| Line::default().answer_within(Call::Look, Duration::from_secs(seconds)).unwrap();
-        assert_eq!([0, 19, 29].map(limit), [20, 6, 6].map(Duration::from_secs));
+        assert_eq!([0, 7, 19, 29].map(limit), [6, 13, 6, 6].map(Duration::from_secs));
         assert!(limit(29) > CONNECT_TIMEOUT);
     }
 
