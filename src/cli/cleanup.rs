@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use crate::engine::cancel::{Cancel, Cancelled, Urgency};
 use crate::engine::journal::Lock;
-use crate::engine::ledger::{Entry, Intent, Outcome};
+use crate::engine::ledger::{Entry, Outcome};
 use crate::engine::{chain, continuation};
 use crate::event::{Events, Leftover};
 use crate::hcl::duration::GoDuration;
 use crate::report::{self, Reporter};
-use crate::run::cleanup::{self, remedy};
-use crate::run::dead::{DeadRun, Worlds};
+use crate::run::cleanup;
+use crate::run::dead::{DeadRun, Record, Worlds};
 use crate::sources::World;
 
 use super::local_ec2::{self, Local};
@@ -141,9 +141,10 @@ async fn sweep_all(
     reporter: &Arc<Reporter>,
     cancel: &Cancel,
 ) -> Result<Cleaned, String> {
+    let events = Events::new(reporter.sink());
     let (mut left, mut failure) = (Vec::new(), None);
     for past in unfinished {
-        let of_run = sweep(past, worlds, reporter, cancel).await;
+        let of_run = dead(past, worlds).clean(&events, cancel).await;
         match of_run.is_empty().then(|| finish(past, settings)) {
             Some(Ok(())) => reporter.print(format!("Run {}: nothing is left.", past.run)),
             Some(Err(error)) => failure = Some(error),
@@ -162,44 +163,9 @@ fn finish(past: &PastRun, settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-async fn sweep(past: &PastRun, worlds: &Worlds, reporter: &Reporter, cancel: &Cancel) -> Vec<Leftover> {
-    let dead = dead(past, worlds);
-    let looked = match cancel.guard(adopt(past, &dead)).await {
-        Ok(looked) => looked,
-        Err(Cancelled) if past.is_doubtful() => Err("interrupted before it was looked for".to_owned()),
-        Err(Cancelled) => Ok(()),
-    };
-    let mut left = dead.sweep(&Events::new(reporter.sink()), cancel).await;
-    if let Err(reason) = looked
-        && left.iter().all(|one| one.reason != reason)
-    {
-        left.push(Leftover {
-            kind: "what may be there of run".to_owned(),
-            id: past.run.clone(),
-            region: dead.regions(),
-            reason,
-            remedy: remedy(&past.run),
-        });
-    }
-    left
-}
-
-async fn adopt(past: &PastRun, dead: &DeadRun<'_>) -> Result<(), String> {
-    for (intent, id) in unnamed(past, dead).await? {
-        past.journal.adopt(intent, id).map_err(|e| chain(&e))?;
-    }
-    Ok(())
-}
-
 fn dead<'a>(past: &'a PastRun, worlds: &'a Worlds) -> DeadRun<'a> {
-    DeadRun { run: &past.run, journal: &past.journal, reaches: past.reaches.clone(), worlds }
-}
-
-async fn unnamed(past: &PastRun, dead: &DeadRun<'_>) -> Result<Vec<(Intent, String)>, String> {
-    match past.is_doubtful() {
-        true => dead.unnamed().await.map_err(|e| chain(e.as_ref())),
-        false => Ok(Vec::new()),
-    }
+    let record = if past.is_doubtful() { Record::Doubtful } else { Record::Whole };
+    DeadRun { run: &past.run, journal: &past.journal, record, reaches: &past.reaches, worlds }
 }
 
 /// Local EC2 is started when a run rehearsed on it, and its state is where it was: an empty one would know of nothing and take that for gone.
@@ -224,7 +190,7 @@ async fn show_all(unfinished: &[PastRun], worlds: &Worlds, reporter: &Arc<Report
         for claim in past.held() {
             reporter.print(format!("  {} in {}", cleanup::describe(&claim), claim.intent.place.region));
         }
-        for (intent, id) in unnamed(past, &dead(past, worlds)).await? {
+        for (intent, id) in dead(past, worlds).unnamed().await.map_err(|e| chain(e.as_ref()))? {
             reporter.print(format!("  {} {id} in {}, by its tag", intent.kind, intent.place.region));
         }
     }

@@ -8,16 +8,25 @@ use futures_util::future::try_join_all;
 use crate::aws::access::Access;
 use crate::aws::release::{self, Confirm};
 use crate::aws::{Aws, identity, tagged};
-use crate::engine::Cause;
-use crate::engine::cancel::Cancel;
+use crate::engine::cancel::{Cancel, Cancelled};
 use crate::engine::continuation::Reach;
 use crate::engine::journal::Journal;
 use crate::engine::ledger::{Claim, Intent, Keep, Ledger, Place, Verdict};
+use crate::engine::{Cause, chain};
 use crate::event::{Events, Leftover};
 use crate::sources::World;
 
 use super::cleanup::{announcement, describe, record, remedy};
 use super::releases::{Owed, Releases};
+
+/// Whether a journal names all that its run made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// It does: the run came to its end, and every line can be read.
+    Whole,
+    /// It may not.
+    Doubtful,
+}
 
 /// A run whose process is gone.
 pub struct DeadRun<'a> {
@@ -25,8 +34,10 @@ pub struct DeadRun<'a> {
     pub run: &'a str,
     /// Its journal.
     pub journal: &'a Journal,
+    /// Whether that names all.
+    pub record: Record,
     /// How its builds reached what they made; nothing when that is lost.
-    pub reaches: BTreeMap<String, Reach>,
+    pub reaches: &'a BTreeMap<String, Reach>,
     /// Where that can be.
     pub worlds: &'a Worlds,
 }
@@ -54,8 +65,35 @@ impl Worlds {
 }
 
 impl DeadRun<'_> {
+    /// Releases all that the run has and returns what could not be released, or not be looked for.
+    pub async fn clean(&self, events: &Events, cancel: &Cancel) -> Vec<Leftover> {
+        let looked = match cancel.guard(self.adopt()).await {
+            Ok(looked) => looked.map_err(|error| chain(error.as_ref())),
+            Err(Cancelled) if self.record == Record::Doubtful => Err("interrupted before it was looked for".to_owned()),
+            Err(Cancelled) => Ok(()),
+        };
+        let mut left = self.sweep(events, cancel).await;
+        if let Err(reason) = looked
+            && left.iter().all(|one| one.reason != reason)
+        {
+            let (kind, id) = ("what may be there of run".to_owned(), self.run.to_owned());
+            left.push(Leftover { kind, id, region: self.regions(), reason, remedy: remedy(self.run) });
+        }
+        left
+    }
+
+    async fn adopt(&self) -> Result<(), Cause> {
+        for (intent, id) in self.unnamed().await? {
+            self.journal.adopt(intent, id)?;
+        }
+        Ok(())
+    }
+
     /// What the run has and its journal does not name: (what it would have named, id).
     pub async fn unnamed(&self) -> Result<Vec<(Intent, String)>, Cause> {
+        if self.record == Record::Whole {
+            return Ok(Vec::new());
+        }
         let known = &self.journal.ledger();
         let found = try_join_all(self.places(known).into_iter().map(|(place, build)| async move {
             let aws = self.aws(&place, &build).await?;
@@ -85,7 +123,7 @@ impl DeadRun<'_> {
     }
 
     /// The regions in which the run may have something, as people read them.
-    pub fn regions(&self) -> String {
+    fn regions(&self) -> String {
         let places = self.places(&self.journal.ledger());
         let regions: BTreeSet<String> = places.into_iter().map(|(place, _)| place.region).collect();
         regions.into_iter().collect::<Vec<_>>().join(", ")
@@ -96,7 +134,7 @@ impl DeadRun<'_> {
     }
 
     /// Releases all that the journal names and returns what could not be released, or is not known to be gone when somebody wants to go.
-    pub async fn sweep(&self, events: &Events, cancel: &Cancel) -> Vec<Leftover> {
+    async fn sweep(&self, events: &Events, cancel: &Cancel) -> Vec<Leftover> {
         let owed = self.journal.ledger().owed(None, Verdict::Failure);
         let releases = Releases::new(owed.iter().map(|claim| self.owed(claim)).collect());
         let release = async |owed: &Owed| self.release(owed.claim).await.map(|()| record(self.journal, owed.claim));
